@@ -1,0 +1,7 @@
+"""Base classes for callbacks."""
+
+from noether_testkit.core.callbacks.base import CallbackBase
+from noether_testkit.core.callbacks.early_stoppers import EarlyStopIteration
+from noether_testkit.core.callbacks.periodic import PeriodicCallback, PeriodicDataIteratorCallback
+
+__all__ = ["CallbackBase", "EarlyStopIteration", "PeriodicCallback", "PeriodicDataIteratorCallback"]

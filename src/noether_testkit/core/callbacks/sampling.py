@@ -1,0 +1,59 @@
+"""How data iterator callbacks announce their batches and join their results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.utils.data import SequentialSampler
+
+
+@dataclass(frozen=True, kw_only=True)
+class SamplerIntervalConfig:
+    """Asks for the batches of one data set at one interval.
+
+    Attributes:
+        sampler: Gives the indices, in order; its `data_source` is the data set.
+        pipeline: Makes a batch out of a list of samples.
+        every_n_epochs: The interval in epochs.
+        every_n_updates: The interval in updates.
+        every_n_samples: The interval in samples.
+        batch_size: Samples in a batch; the trainer's batch size where it is `None`.
+    """
+
+    sampler: SequentialSampler
+    pipeline: Callable[[list[Any]], Any]
+    every_n_epochs: int | None = None
+    every_n_updates: int | None = None
+    every_n_samples: int | None = None
+    batch_size: int | None = None
+
+
+def collate_results(results: list[Any], samples: int) -> Any:
+    """Joins the results of all batches along the first dimension.
+
+    Args:
+        results: One result a batch: tensors, mappings or sequences of tensors, numbers or `None`.
+        samples: Samples in the data set; longer results are cut.
+
+    Returns:
+        The same shape of result for the whole data set.
+    """
+    first = results[0]
+    if first is None:
+        return None
+    if isinstance(first, dict):
+        return {key: _join([result[key] for result in results], samples) for key in first}
+    if isinstance(first, list | tuple):
+        return [_join(list(column), samples) for column in zip(*results, strict=True)]
+    return _join(results, samples)
+
+
+def _join(values: list[Any], samples: int) -> torch.Tensor:
+    if not isinstance(values[0], torch.Tensor):
+        return torch.tensor(values)
+    if values[0].ndim == 0:
+        return torch.stack(values)
+    return torch.cat(values)[:samples]

@@ -1,0 +1,170 @@
+"""A point in training: epoch, update and sample."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from functools import total_ordering
+from typing import Any
+
+_FIELDS = ("epoch", "update", "sample")
+_PATTERN = re.compile(r"E(\d+)_U(\d+)_S(\d+)")
+
+
+@total_ordering
+class TrainingIteration:
+    """A point in training, counted in finished epochs, updates and samples.
+
+    All three numbers make it *fully specified*, exactly one *minimally specified*.
+
+    Args:
+        epoch: Finished epochs.
+        update: Finished updates.
+        sample: Samples seen.
+    """
+
+    def __init__(self, epoch: int | None = None, update: int | None = None, sample: int | None = None) -> None:
+        self.epoch = epoch
+        self.update = update
+        self.sample = sample
+
+    @property
+    def specified_properties_count(self) -> int:
+        """How many of the three numbers are set."""
+        return sum(value is not None for _, value in self)
+
+    @property
+    def is_fully_specified(self) -> bool:
+        """Whether all three numbers are set."""
+        return self.specified_properties_count == 3
+
+    @property
+    def is_minimally_specified(self) -> bool:
+        """Whether exactly one number is set."""
+        return self.specified_properties_count == 1
+
+    def copy(self) -> TrainingIteration:
+        """Returns an equal point that can be changed on its own."""
+        return TrainingIteration(self.epoch, self.update, self.sample)
+
+    def get_n_equal_properties(self, other: TrainingIteration) -> int:
+        """Returns how many of the three numbers are equal in both."""
+        return sum(mine == theirs for (_, mine), (_, theirs) in zip(self, other, strict=True))
+
+    def has_same_specified_properties(self, other: TrainingIteration) -> bool:
+        """Returns whether both set the same of the three numbers."""
+        return [name for name, value in self if value is not None] == [
+            name for name, value in other if value is not None
+        ]
+
+    def to_fully_specified(self, updates_per_epoch: int, effective_batch_size: int) -> TrainingIteration:
+        """Returns the point with all three numbers, computed from the one that is set.
+
+        Raises:
+            ValueError: Not exactly one number is set.
+        """
+        if self.is_fully_specified:
+            return self.copy()
+        if not self.is_minimally_specified:
+            raise ValueError(f"Exactly one of epoch, update and sample must be set, but this is {self}.")
+        if self.epoch is not None:
+            update = self.epoch * updates_per_epoch
+        elif self.update is not None:
+            update = self.update
+        else:
+            update = (self.sample or 0) // effective_batch_size
+        return TrainingIteration(update // updates_per_epoch, update, update * effective_batch_size)
+
+    def to_target_specification(self, target: TrainingIteration) -> TrainingIteration:
+        """Returns this point with only those numbers that `target` sets.
+
+        Raises:
+            ValueError: `target` sets more numbers than this point has.
+        """
+        if target.specified_properties_count > self.specified_properties_count:
+            raise ValueError(f"{target} asks for more numbers than {self} has.")
+        wanted = dict(target)
+        return TrainingIteration(**{name: value for name, value in self if wanted[name] is not None})
+
+    @staticmethod
+    def from_string(value: str) -> TrainingIteration:
+        """Reads a point such as `E1_U4_S8`.
+
+        Raises:
+            ValueError: The text is anything else.
+        """
+        match = _PATTERN.fullmatch(value)
+        if match is None:
+            raise ValueError(f"{value!r} is no training iteration; one looks like 'E1_U4_S8'.")
+        return TrainingIteration(*(int(number) for number in match.groups()))
+
+    @staticmethod
+    def contains_string(source: str) -> bool:
+        """Returns whether a point such as `E1_U4_S8` stands somewhere in the text."""
+        return _PATTERN.search(source) is not None
+
+    @staticmethod
+    def find_string(source: str) -> str:
+        """Returns the first text such as `E1_U4_S8` in `source`.
+
+        Raises:
+            ValueError: There is none.
+        """
+        match = _PATTERN.search(source)
+        if match is None:
+            raise ValueError(f"No training iteration such as 'E1_U4_S8' stands in {source!r}.")
+        return match.group()
+
+    @staticmethod
+    def from_filename(fname: str) -> TrainingIteration:
+        """Reads the first point out of a file name.
+
+        Raises:
+            ValueError: There is none.
+        """
+        return TrainingIteration.from_string(TrainingIteration.find_string(fname))
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> TrainingIteration:
+        """Builds a point from a mapping with `epoch`, `update`, `sample`."""
+        return cls(**data)
+
+    def __iter__(self) -> Iterator[tuple[str, int | None]]:
+        return ((name, getattr(self, name)) for name in _FIELDS)
+
+    def __hash__(self) -> int:
+        return hash((self.epoch, self.update, self.sample))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, TrainingIteration) and list(self) == list(other)
+
+    def __ge__(self, other: TrainingIteration) -> bool:
+        return all(mine >= theirs for mine, theirs in self._pairs(other))
+
+    def __add__(self, other: TrainingIteration) -> TrainingIteration:
+        return self._combine(other, lambda mine, theirs: mine + theirs)
+
+    def __sub__(self, other: TrainingIteration) -> TrainingIteration:
+        return self._combine(other, lambda mine, theirs: mine - theirs)
+
+    def _pairs(self, other: TrainingIteration) -> list[tuple[int, int]]:
+        if not self.has_same_specified_properties(other):
+            raise RuntimeError(f"{self} and {other} set different numbers and cannot be combined.")
+        return [
+            (mine, theirs)
+            for (_, mine), (_, theirs) in zip(self, other, strict=True)
+            if mine is not None and theirs is not None
+        ]
+
+    def _combine(self, other: TrainingIteration, operation: Callable[[int, int], int]) -> TrainingIteration:
+        results = iter([operation(mine, theirs) for mine, theirs in self._pairs(other)])
+        return TrainingIteration(**{name: None if value is None else next(results) for name, value in self})
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def __str__(self) -> str:
+        if self.is_minimally_specified:
+            (text,) = (f"{name.capitalize()}: {value}" for name, value in self if value is not None)
+            return text
+        return f"E{self.epoch}_U{self.update}_S{self.sample}"
