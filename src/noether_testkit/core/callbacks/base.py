@@ -53,13 +53,13 @@ class CallbackBase:
     @property
     def checkpoint_key(self) -> str:
         """The key under which checkpoints hold the state: the name, else the class name."""
-        return self.name or type(self).__name__
+        return type(self).__name__ if self.name is None else self.name
 
     @property
     def logger(self) -> logging.Logger:
-        """A logger named after the class."""
+        """A logger named after the callback."""
         if self._logger is None:
-            self._logger = logging.getLogger(type(self).__name__)
+            self._logger = logging.getLogger(str(self))
         return self._logger
 
     def get_children(self) -> list[CallbackBase]:

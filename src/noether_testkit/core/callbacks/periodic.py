@@ -73,10 +73,9 @@ class PeriodicCallback(CallbackBase):
         """
         if type(self).periodic_callback is PeriodicCallback.periodic_callback:
             return
-        now = update_counter.cur_iteration
         if self.every_n_updates is not None and update_counter.update % self.every_n_updates == 0:
             self.periodic_callback(interval_type="update", update_counter=update_counter, **kwargs)
-        if self._crossed_samples(now.sample or 0, update_counter.effective_batch_size):
+        if self._crossed_samples(update_counter.sample, update_counter.effective_batch_size):
             self.periodic_callback(interval_type="sample", update_counter=update_counter, **kwargs)
 
     @torch.no_grad()
@@ -163,20 +162,18 @@ class PeriodicCallback(CallbackBase):
 
     def get_interval_string_verbose(self) -> str:
         """Returns the interval as in the config, such as `every_n_updates=2`."""
-        name, count = self._interval()
-        return f"{name}={count}"
+        return ",".join(f"{name}={count}" for name, count in self._intervals())
 
     def to_short_interval_string(self) -> str:
         """Returns the interval in short, such as `U2`."""
-        name, count = self._interval()
-        return f"{name.removeprefix('every_n_')[0].upper()}{count}"
+        return "_".join(f"{name.removeprefix('every_n_')[0].upper()}{count}" for name, count in self._intervals())
 
     def __str__(self) -> str:
         return f"{type(self).__name__}({self.get_interval_string_verbose()})"
 
-    def _interval(self) -> tuple[str, int]:
+    def _intervals(self) -> list[tuple[str, int]]:
         names = ("every_n_epochs", "every_n_updates", "every_n_samples")
-        return next((name, getattr(self, name)) for name in names if getattr(self, name) is not None)
+        return [(name, getattr(self, name)) for name in names if getattr(self, name) is not None]
 
     def _crossed_samples(self, samples: int, effective_batch_size: int) -> bool:
         interval = self.every_n_samples
@@ -287,7 +284,7 @@ class PeriodicDataIteratorCallback(PeriodicCallback, metaclass=ABCMeta):
         results = []
         for _ in range(batches):
             batch = self.trainer.drop_metadata(next(data_iter))
-            batch = {key: value.to(self.model.device) for key, value in batch.items()}
+            batch = {key: value.to(self.trainer.device) for key, value in batch.items()}
             results.append(self.process_data(batch, trainer_model=trainer_model))
         return collate_results(results, samples)
 

@@ -47,7 +47,7 @@ def collate_results(results: list[Any], samples: int) -> Any:
     if isinstance(first, dict):
         return {key: _join([result[key] for result in results], samples) for key in first}
     if isinstance(first, list | tuple):
-        return [_join(list(column), samples) for column in zip(*results, strict=True)]
+        return [collate_results(list(column), samples) for column in zip(*results, strict=True)]
     return _join(results, samples)
 
 

@@ -31,7 +31,7 @@ class TrainingIteration:
     @property
     def specified_properties_count(self) -> int:
         """How many of the three numbers are set."""
-        return sum(value is not None for _, value in self)
+        return len(list(self))
 
     @property
     def is_fully_specified(self) -> bool:
@@ -49,13 +49,11 @@ class TrainingIteration:
 
     def get_n_equal_properties(self, other: TrainingIteration) -> int:
         """Returns how many of the three numbers are equal in both."""
-        return sum(mine == theirs for (_, mine), (_, theirs) in zip(self, other, strict=True))
+        return sum(getattr(self, name) == getattr(other, name) for name in _FIELDS)
 
     def has_same_specified_properties(self, other: TrainingIteration) -> bool:
         """Returns whether both set the same of the three numbers."""
-        return [name for name, value in self if value is not None] == [
-            name for name, value in other if value is not None
-        ]
+        return dict(self).keys() == dict(other).keys()
 
     def to_fully_specified(self, updates_per_epoch: int, effective_batch_size: int) -> TrainingIteration:
         """Returns the point with all three numbers, computed from the one that is set.
@@ -83,17 +81,16 @@ class TrainingIteration:
         """
         if target.specified_properties_count > self.specified_properties_count:
             raise ValueError(f"{target} asks for more numbers than {self} has.")
-        wanted = dict(target)
-        return TrainingIteration(**{name: value for name, value in self if wanted[name] is not None})
+        return TrainingIteration(**{name: getattr(self, name) for name in dict(target)})
 
     @staticmethod
     def from_string(value: str) -> TrainingIteration:
-        """Reads a point such as `E1_U4_S8`.
+        """Reads a point such as `E1_U4_S8` at the start of a text.
 
         Raises:
-            ValueError: The text is anything else.
+            ValueError: The text starts with anything else.
         """
-        match = _PATTERN.fullmatch(value)
+        match = _PATTERN.match(value)
         if match is None:
             raise ValueError(f"{value!r} is no training iteration; one looks like 'E1_U4_S8'.")
         return TrainingIteration(*(int(number) for number in match.groups()))
@@ -126,17 +123,18 @@ class TrainingIteration:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> TrainingIteration:
-        """Builds a point from a mapping with `epoch`, `update`, `sample`."""
-        return cls(**data)
+        """Builds a point from the entries `epoch`, `update` and `sample` of a mapping."""
+        return cls(**{name: data.get(name) for name in _FIELDS})
 
-    def __iter__(self) -> Iterator[tuple[str, int | None]]:
-        return ((name, getattr(self, name)) for name in _FIELDS)
+    def __iter__(self) -> Iterator[tuple[str, int]]:
+        pairs = ((name, getattr(self, name)) for name in _FIELDS)
+        return ((name, value) for name, value in pairs if value is not None)
 
     def __hash__(self) -> int:
         return hash((self.epoch, self.update, self.sample))
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, TrainingIteration) and list(self) == list(other)
+        return isinstance(other, TrainingIteration) and dict(self) == dict(other)
 
     def __ge__(self, other: TrainingIteration) -> bool:
         return all(mine >= theirs for mine, theirs in self._pairs(other))
@@ -150,21 +148,17 @@ class TrainingIteration:
     def _pairs(self, other: TrainingIteration) -> list[tuple[int, int]]:
         if not self.has_same_specified_properties(other):
             raise RuntimeError(f"{self} and {other} set different numbers and cannot be combined.")
-        return [
-            (mine, theirs)
-            for (_, mine), (_, theirs) in zip(self, other, strict=True)
-            if mine is not None and theirs is not None
-        ]
+        return [(mine, theirs) for (_, mine), (_, theirs) in zip(self, other, strict=True)]
 
     def _combine(self, other: TrainingIteration, operation: Callable[[int, int], int]) -> TrainingIteration:
-        results = iter([operation(mine, theirs) for mine, theirs in self._pairs(other)])
-        return TrainingIteration(**{name: None if value is None else next(results) for name, value in self})
+        results = [operation(mine, theirs) for mine, theirs in self._pairs(other)]
+        return TrainingIteration(**dict(zip(dict(self), results, strict=True)))
 
     def __repr__(self) -> str:
         return str(self)
 
     def __str__(self) -> str:
         if self.is_minimally_specified:
-            (text,) = (f"{name.capitalize()}: {value}" for name, value in self if value is not None)
-            return text
+            ((name, value),) = self
+            return f"{name.capitalize()}: {value}"
         return f"E{self.epoch}_U{self.update}_S{self.sample}"

@@ -1,0 +1,114 @@
+"""Fake of the checkpoint writer: real files, in the framework's naming."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import torch
+
+from noether_testkit.core.utils.training import UpdateCounter
+from noether_testkit.fakes.providers import FakePathProvider
+from noether_testkit.fakes.strict import StrictFake
+
+
+class FakeCheckpointWriter(StrictFake):
+    """Writes checkpoints below the run's checkpoint folder."""
+
+    stands_for = "CheckpointWriter"
+
+    def __init__(self, path_provider: FakePathProvider, update_counter: UpdateCounter) -> None:
+        super().__init__()
+        self.logger = logging.getLogger("FakeCheckpointWriter")
+        self.path_provider = path_provider
+        self.update_counter = update_counter
+
+    def save_model_checkpoint(
+        self,
+        model_name: str,
+        checkpoint_tag: Any,
+        state_dict: dict[str, Any],
+        model_config: Any = None,
+        model_info: str | None = None,
+        **extra: Any,
+    ) -> None:
+        """Writes `{model_name}[_{model_info}]_cp={checkpoint_tag}_model.th`.
+
+        Args:
+            model_name: First part of the file name.
+            checkpoint_tag: Tag of the checkpoint, such as `E1_U4_S8` or `latest`.
+            state_dict: The weights.
+            model_config: Config of the model, kept beside the weights.
+            model_info: Second part of the file name.
+            **extra: Further entries of the file.
+        """
+        self._record(
+            "save_model_checkpoint",
+            model_name=model_name,
+            checkpoint_tag=str(checkpoint_tag),
+            state_dict=state_dict,
+            model_config=model_config,
+            model_info=model_info,
+            **extra,
+        )
+        content = {
+            "state_dict": state_dict,
+            "checkpoint_tag": str(checkpoint_tag),
+            "training_iteration": dict(self.update_counter.cur_iteration),
+            "run_id": self.path_provider.run_id,
+            **extra,
+        }
+        if model_config is not None:
+            content["model_config"] = model_config.model_dump()
+            content["config_kind"] = f"{type(model_config).__module__}.{type(model_config).__qualname__}"
+        name = model_name if model_info is None else f"{model_name}_{model_info}"
+        self._write(content, f"{name}_cp={checkpoint_tag}_model.th")
+
+    def save(
+        self,
+        model: Any,
+        checkpoint_tag: Any,
+        trainer: Any = None,
+        save_weights: bool = True,
+        save_optim: bool = True,
+        save_latest_weights: bool = False,
+        save_latest_optim: bool = False,
+        model_names_to_save: list[str] | None = None,
+        save_frozen_weights: bool = True,
+        model_info: str | None = None,
+    ) -> None:
+        """Writes the weights, the optimiser and the trainer state of a run.
+
+        Args:
+            model: The model; its weights go to `{model.name}_cp={tag}_model.th`.
+            checkpoint_tag: Tag of the checkpoint.
+            trainer: The trainer; its state, with that of all callbacks, goes to `…_trainer.th`.
+            save_weights: Whether to write the weights.
+            save_optim: Whether to write the optimiser to `…_optim.th`.
+            save_latest_weights: Whether to write the weights under the tag `latest`, too.
+            save_latest_optim: Whether to write the optimiser under the tag `latest`, too.
+            model_names_to_save: Only models with these names.
+            save_frozen_weights: Whether to write the weights of a frozen model.
+            model_info: Second part of the weights' file name.
+        """
+        self._record("save", model=model, checkpoint_tag=str(checkpoint_tag), trainer=trainer)
+        state = None if trainer is None else trainer.state_dict()
+        chosen = model_names_to_save is None or model.name in model_names_to_save
+        weights = save_weights and chosen and (save_frozen_weights or not model.is_frozen)
+        self._save(model, checkpoint_tag, state, weights, save_optim and chosen, model_info)
+        if save_latest_weights or save_latest_optim:
+            self._save(model, "latest", state, save_latest_weights and chosen, save_latest_optim and chosen, model_info)
+
+    def _save(
+        self, model: Any, tag: Any, trainer_state: Any, weights: bool, optim: bool, model_info: str | None
+    ) -> None:
+        if weights:
+            info = {} if model_info is None else {"model_info": model_info}
+            self.save_model_checkpoint(model.name, tag, model.state_dict(), **info)
+        if optim and model.optimizer is not None:
+            self._write(model.optimizer.state_dict(), f"{model.name}_cp={tag}_optim.th")
+        if trainer_state is not None:
+            self._write(trainer_state, f"{model.name}_cp={tag}_trainer.th")
+
+    def _write(self, content: Any, file_name: str) -> None:
+        torch.save(content, self.path_provider.checkpoint_path / file_name)

@@ -1,0 +1,125 @@
+"""Fakes of the providers: where files go, and which metrics should rise."""
+
+from __future__ import annotations
+
+import fnmatch
+import logging
+from enum import Enum
+from pathlib import Path
+
+from noether_testkit.fakes.strict import StrictFake
+
+
+class FakePathProvider(StrictFake):
+    """Knows the folders of a run; a folder is made when it is asked for.
+
+    Args:
+        output_root_path: Folder that holds the run folders.
+        run_id: Name of the run folder.
+        stage_name: Name of a stage below the run folder.
+        debug: Puts the run below a folder `debug`.
+    """
+
+    stands_for = "PathProvider"
+
+    def __init__(
+        self, output_root_path: Path, run_id: str, stage_name: str | None = None, debug: bool = False
+    ) -> None:
+        super().__init__()
+        self.output_root = Path(output_root_path)
+        self.run_id = run_id
+        self.stage_name = stage_name
+        self.debug = debug
+
+    @property
+    def run_output_path(self) -> Path:
+        """Folder of the run, or of its stage."""
+        folder = self.output_root / "debug" / self.run_id if self.debug else self.output_root / self.run_id
+        return _made(folder / self.stage_name if self.stage_name else folder)
+
+    @property
+    def checkpoint_path(self) -> Path:
+        """Folder of the checkpoints."""
+        return _made(self.run_output_path / "checkpoints")
+
+    @property
+    def logfile_uri(self) -> Path:
+        """Path of the log file."""
+        return self.run_output_path / "log.txt"
+
+    @property
+    def basetracker_config_uri(self) -> Path:
+        """Path of the tracker's config."""
+        return self._tracker_path / "config.yaml"
+
+    @property
+    def basetracker_entries_uri(self) -> Path:
+        """Path of the tracker's log entries."""
+        return self._tracker_path / "entries.th"
+
+    @property
+    def basetracker_summary_uri(self) -> Path:
+        """Path of the tracker's summary."""
+        return self._tracker_path / "summary.yaml"
+
+    def with_run(self, run_id: str | None = None, stage_name: str | None = None) -> FakePathProvider:
+        """Returns the provider of another run below the same root."""
+        return FakePathProvider(self.output_root, run_id or self.run_id, stage_name)
+
+    @property
+    def _tracker_path(self) -> Path:
+        return _made(self.run_output_path / "tracker")
+
+
+class Ordinality(Enum):
+    """In which direction a metric improves."""
+
+    HIGHER_IS_BETTER = "higher"
+    LOWER_IS_BETTER = "lower"
+    NEUTRAL = "neutral"
+
+
+_DEFAULTS = (
+    ("*accuracy*", Ordinality.HIGHER_IS_BETTER),
+    ("*loss*", Ordinality.LOWER_IS_BETTER),
+    ("*error*", Ordinality.LOWER_IS_BETTER),
+    ("optim/*", Ordinality.NEUTRAL),
+    ("profiling/*", Ordinality.NEUTRAL),
+)
+
+
+class FakeMetricPropertyProvider(StrictFake):
+    """Tells in which direction metrics improve, by patterns of their keys."""
+
+    stands_for = "MetricPropertyProvider"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._patterns = list(_DEFAULTS)
+        self.logger = logging.getLogger("MetricPropertyProvider")
+
+    def register_pattern(self, pattern: str, ordinality: Ordinality) -> None:
+        """Adds a pattern with `*` and `?`; it wins over all earlier ones."""
+        self._record("register_pattern", pattern=pattern, ordinality=ordinality)
+        self._patterns.insert(0, (pattern, ordinality))
+
+    def get_ordinality(self, key: str) -> Ordinality | None:
+        """Returns the direction of a metric, or `None` for an unknown key."""
+        return next((kind for pattern, kind in self._patterns if fnmatch.fnmatchcase(key, pattern)), None)
+
+    def higher_is_better(self, key: str) -> bool:
+        """Returns whether a metric should rise; an unknown key warns and counts as rising."""
+        self._record("higher_is_better", key=key)
+        ordinality = self.get_ordinality(key)
+        if ordinality is None:
+            self.logger.warning("The metric %r is unknown; it is taken as higher-is-better.", key)
+        return ordinality is not Ordinality.LOWER_IS_BETTER
+
+    def is_neutral_key(self, key: str) -> bool:
+        """Returns whether a metric has no better direction."""
+        return self.get_ordinality(key) is Ordinality.NEUTRAL
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

@@ -1,0 +1,156 @@
+"""One run with all seven collaborators."""
+
+from __future__ import annotations
+
+import random
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from torch import nn
+
+from noether_testkit.core.utils.training import UpdateCounter
+from noether_testkit.fakes.checkpoint_writer import FakeCheckpointWriter
+from noether_testkit.fakes.data import FakeDataContainer, FakeDataset, default_datasets
+from noether_testkit.fakes.log_writer import FakeLogWriter
+from noether_testkit.fakes.model import DefaultNetwork, FakeModel
+from noether_testkit.fakes.providers import FakeMetricPropertyProvider, FakePathProvider
+from noether_testkit.fakes.resume import ResumePoint
+from noether_testkit.fakes.tracker import FakeTracker
+from noether_testkit.fakes.trainer import FakeTrainer, FakeTrainerConfig, Loss
+from noether_testkit.fakes.watch import Watch
+from noether_testkit.plan import Checkpoint, TrainingPlan
+
+RUN_ID = "run"
+
+
+class FakeRun:
+    """A run of the fake trainer, with the seven collaborators that share it.
+
+    Use it as a context manager, or call `close`, to remove the temporary folder; a folder that is
+    given stays.
+
+    Args:
+        plan: Length, batch size, seed and what goes wrong; two epochs of four updates by default.
+        output_root: Folder that holds the run folders; a temporary one by default.
+        run_id: Name of the run folder.
+        network: Makes the network; that of the default problem where it is missing.
+        datasets: Makes the tensors of the data sets; those of the default problem where missing.
+        loss: Computes the losses; mean squared error where it is missing.
+        watch: Called around each call of the trainer into a callback.
+    """
+
+    def __init__(
+        self,
+        plan: TrainingPlan | None = None,
+        *,
+        output_root: Path | None = None,
+        run_id: str = RUN_ID,
+        network: Callable[[], nn.Module] | None = None,
+        datasets: Callable[[], Mapping[str, Mapping[str, torch.Tensor]]] | None = None,
+        loss: Loss | None = None,
+        watch: Watch | None = None,
+    ) -> None:
+        self.plan = plan or TrainingPlan()
+        self._temporary = None if output_root else tempfile.TemporaryDirectory(prefix="noether-testkit-")
+        self.path_provider = FakePathProvider(Path(output_root or self._temporary.name), run_id)  # type: ignore[union-attr]
+        seed_everything(self.plan.seed)
+        self.model = FakeModel((network or DefaultNetwork)())
+        self.data_container = self._data(datasets)
+        self.metric_property_provider = FakeMetricPropertyProvider()
+        self.tracker = FakeTracker(self.metric_property_provider, self.path_provider)
+        self.trainer = FakeTrainer(
+            self._config(),
+            self.data_container,
+            self.path_provider,
+            self.tracker,
+            self.metric_property_provider,
+            accumulation_steps=self.plan.accumulation_steps,
+            resume_point=self._resume_point(),
+            loss=loss,
+            watch=watch,
+        )
+
+    @property
+    def log_writer(self) -> FakeLogWriter:
+        """The log writer."""
+        return self.trainer.log_writer
+
+    @property
+    def checkpoint_writer(self) -> FakeCheckpointWriter:
+        """The checkpoint writer."""
+        return self.trainer.checkpoint_writer
+
+    @property
+    def update_counter(self) -> UpdateCounter:
+        """The counter of epochs, updates and samples."""
+        return self.trainer.update_counter
+
+    @property
+    def callback_kwargs(self) -> dict[str, Any]:
+        """The seven collaborators, ready for `**`."""
+        return self.trainer.collaborators(self.model)
+
+    def train(self, *callbacks: Any) -> Self:
+        """Trains with callbacks, or with factories that take the seven collaborators.
+
+        Raises:
+            Exception: Whatever a callback raised.
+        """
+        seed_everything(self.plan.seed)
+        self.trainer.train(self.model, callbacks)
+        return self
+
+    def evaluate(self, *callbacks: Any) -> Self:
+        """Does an evaluation run with callbacks or factories."""
+        seed_everything(self.plan.seed)
+        self.trainer.eval(self.model, callbacks)
+        return self
+
+    def checkpoint(self, tag: str = "latest") -> Checkpoint:
+        """Returns the reference to a checkpoint of this run, to resume another run from."""
+        return Checkpoint(output_root=self.path_provider.output_root, run_id=self.path_provider.run_id, tag=tag)
+
+    def save_checkpoint(self, tag: str = "latest") -> Checkpoint:
+        """Writes weights, optimiser and all states, and returns the reference to resume from."""
+        with torch.no_grad():
+            self.checkpoint_writer.save(self.model, tag, trainer=self.trainer)
+        return self.checkpoint(tag)
+
+    def close(self) -> None:
+        """Removes the temporary folder."""
+        if self._temporary is not None:
+            self._temporary.cleanup()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _config(self) -> FakeTrainerConfig:
+        plan = self.plan
+        epochs = 2 if (plan.epochs, plan.updates, plan.samples) == (None, None, None) else plan.epochs
+        return FakeTrainerConfig(
+            effective_batch_size=plan.batch_size, max_epochs=epochs, max_updates=plan.updates, max_samples=plan.samples
+        )
+
+    def _data(
+        self, datasets: Callable[[], Mapping[str, Mapping[str, torch.Tensor]]] | None
+    ) -> FakeDataContainer:
+        defaults = default_datasets(self.plan.dataset_size, self.plan.test_size, self.plan.seed)
+        given = defaults if datasets is None else {"train": defaults["train"], **datasets()}
+        return FakeDataContainer({key: FakeDataset(tensors) for key, tensors in given.items()}, seed=self.plan.seed)
+
+    def _resume_point(self) -> ResumePoint | None:
+        return None if self.plan.resume_from is None else ResumePoint(self.plan.resume_from, self.model.name)
+
+
+def seed_everything(seed: int) -> None:
+    """Seeds the generators of Python, NumPy and torch."""
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002 - callbacks draw from the global generator
+    torch.manual_seed(seed)
