@@ -1,0 +1,21 @@
+"""The contract: subjects, checks, and the way from one to a report."""
+
+from noether_testkit.contract.check import Check, Force
+from noether_testkit.contract.registry import CHECKS, get_check
+from noether_testkit.contract.report import Report, Result, Verdict
+from noether_testkit.contract.runner import Judge, check_callback
+from noether_testkit.contract.subject import DECLARATIONS, Subject
+
+__all__ = [
+    "CHECKS",
+    "DECLARATIONS",
+    "Check",
+    "Force",
+    "Judge",
+    "Report",
+    "Result",
+    "Subject",
+    "Verdict",
+    "check_callback",
+    "get_check",
+]

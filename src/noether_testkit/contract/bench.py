@@ -1,0 +1,151 @@
+"""What a check works with: a subject, a harness, and a folder that is gone afterwards."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+from noether_testkit.contract.check import Unjudged
+from noether_testkit.contract.harness import Harness, Moment, Outcome, Watcher
+from noether_testkit.contract.locate import in_words, place_of_error
+from noether_testkit.contract.ordinary import ordinary_plan
+from noether_testkit.contract.subject import Subject
+from noether_testkit.errors import TestkitError
+from noether_testkit.plan import TrainingPlan
+
+ORDINARY_RUN = "completes-an-ordinary-run"
+"""Name of the check that speaks for a callback that breaks any run."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rehearsal:
+    """What one ordinary run taught about the subject.
+
+    Attributes:
+        plan: The plan of an ordinary run.
+        outcome: What came of it.
+        silent_keys: Metrics that the callback logs itself, so that the kit does not.
+    """
+
+    plan: TrainingPlan
+    outcome: Outcome
+    silent_keys: frozenset[str]
+
+
+class Bench:
+    """Trains the subject of one check, each time with a fresh callback.
+
+    Attributes:
+        subject: What is judged.
+        plan: The plan of an ordinary run.
+        rehearsal: What one ordinary run taught.
+    """
+
+    def __init__(self, subject: Subject, harness: Harness, rehearsal: Rehearsal) -> None:
+        self.subject = subject
+        self.rehearsal = rehearsal
+        self.plan = rehearsal.plan
+        self._harness = harness
+
+    def train(
+        self,
+        plan: TrainingPlan | None = None,
+        *,
+        subject: Subject | None = None,
+        watch: Watcher | None = None,
+        hook_faults: Mapping[tuple[str, str], Callable[[], BaseException]] | None = None,
+    ) -> Outcome:
+        """Runs a plan and returns what came of it.
+
+        Args:
+            plan: What to run; an ordinary run by default.
+            subject: What to train with; the subject of the bench by default.
+            watch: Called around each call into the callback.
+            hook_faults: Makes the first call of a collaborator's method in a hook fail.
+        """
+        return self._harness.train(
+            subject or self.subject,
+            plan or self.plan,
+            folder=self._folder,
+            watch=watch,
+            hook_faults=hook_faults,
+            silent_keys=self.rehearsal.silent_keys,
+        )
+
+    def evaluate(self, *, watch: Watcher | None = None) -> Outcome:
+        """Does an evaluation run, and returns what came of it."""
+        return self.train(replace(self.plan, evaluate=True), watch=watch)
+
+    @property
+    def plan_with_checkpoint(self) -> TrainingPlan:
+        """The plan of an ordinary run with a checkpoint at its half."""
+        return replace(self.plan, checkpoint_after=(self.plan.total_updates // 2,))
+
+    @property
+    def plan_with_checkpoints(self) -> TrainingPlan:
+        """The plan of an ordinary run with up to eight checkpoints before its end."""
+        last = self.plan.total_updates - 1
+        step = max(1, -(-last // 8))
+        return replace(self.plan, checkpoint_after=tuple(range(last, 0, -step))[::-1])
+
+    def build(self) -> tuple[Any, dict[str, Any]]:
+        """Returns a callback as it is after its constructor, and the collaborators that it was given.
+
+        Raises:
+            Unjudged: The constructor raised.
+        """
+        built: list[tuple[Any, dict[str, Any]]] = []
+        outcome = self.train(watch=_catching(built))
+        if not built:
+            raise unfinished(outcome)
+        return built[0]
+
+    @cached_property
+    def _folder(self) -> Path:
+        self._temporary = tempfile.TemporaryDirectory(prefix="noether-testkit-")
+        return Path(self._temporary.name)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if "_folder" in vars(self):
+            self._temporary.cleanup()
+
+
+def rehearse(subject: Subject, harness: Harness) -> Rehearsal:
+    """Does one ordinary run, and again without those metrics that the callback logs itself."""
+    plan = ordinary_plan(subject)
+    silent: frozenset[str] = frozenset()
+    while True:
+        with Bench(subject, harness, Rehearsal(plan=plan, outcome=Outcome(error=None), silent_keys=silent)) as bench:
+            outcome = bench.train()
+        if outcome.logged_keys <= silent:
+            return Rehearsal(plan=plan, outcome=outcome, silent_keys=silent)
+        silent |= outcome.logged_keys
+
+
+def unfinished(outcome: Outcome) -> Unjudged:
+    """Returns the reason why a run that broke cannot be judged by a check of something else."""
+    place = place_of_error(outcome.error) if outcome.error is not None else None
+    what = "nothing" if outcome.error is None else in_words(outcome.error)
+    return Unjudged(ORDINARY_RUN, f"the run ended with {what}" + (f" at {place}" if place else ""))
+
+
+class Enough(TestkitError):  # noqa: N818 - no error: ends a run of which enough was seen
+    """Ends a run of which enough was seen."""
+
+
+def _catching(built: list[tuple[Any, dict[str, Any]]]) -> Watcher:
+    @contextmanager
+    def watch(moment: Moment) -> Iterator[None]:
+        yield
+        built.append((moment.callback, dict(moment.arguments)))
+        raise Enough
+
+    return watch

@@ -1,0 +1,127 @@
+"""Checks of how a callback is built."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from noether_testkit.contract.bench import Bench
+from noether_testkit.contract.check import Finding, Force, check
+from noether_testkit.contract.construction import COLLABORATORS, is_class, refused_collaborators, signature
+from noether_testkit.contract.locate import in_words, is_refusal, place_of, place_of_error
+from noether_testkit.errors import nearest_names
+from noether_testkit.fakes.lineage import base_of, is_callback_class
+
+
+@check(
+    force=Force.MUST,
+    promise="is built from the seven collaborators, its config if it takes one, and a name, all by keyword.",
+    why="The trainer builds every callback with the same keywords. One that does not take them cannot be used in a "
+    "run at all: it dies before the first update, after the data has been loaded.",
+)
+def accepts_the_collaborators(bench: Bench) -> None:
+    """Builds the callback with the trainer's keywords, with and without a name."""
+    _require_all_collaborators(bench)
+    outcome = bench.train()
+    _require_built(bench, outcome.hook_errors, "the seven collaborators")
+    if is_class(bench.subject):
+        named = replace(bench.subject, kwargs={**(bench.subject.kwargs or {}), "name": "a-name"})
+        outcome = bench.train(subject=named)
+        _require_built(bench, outcome.hook_errors, "the seven collaborators and name='a-name'")
+
+
+@check(
+    force=Force.MUST,
+    promise="has all attributes of the base class after its constructor.",
+    why="Everything that the base class offers, and every helper built on it, reads these attributes. Where one is "
+    "missing or holds another object, the run fails in the first hook that needs it, or writes to the wrong place.",
+    after=("accepts-the-collaborators",),
+)
+def hands_collaborators_to_the_base(bench: Bench) -> None:
+    """Compares the attributes with those of a plain base class instance."""
+    callback, collaborators = bench.build()
+    base = base_of(type(callback))
+    given = {"writer" if name == "log_writer" else name: thing for name, thing in collaborators.items()}
+    missing = [name for name in _attributes_of(base, collaborators) if not hasattr(callback, name)]
+    if missing:
+        raise Finding(
+            seen=f"After the constructor the callback has no attribute {_listed(missing)}.",
+            expected=f"It has every attribute that {base.__name__} sets.",
+            fix="Call super().__init__(...) in the constructor and hand it all that the base class takes; "
+            "the short way is `def __init__(self, callback_config, **kwargs)` with `super().__init__(..., **kwargs)`.",
+            location=place_of(type(callback).__init__),
+        )
+    for name, thing in given.items():
+        _require_own_place(callback, name, thing, given)
+
+
+def _require_all_collaborators(bench: Bench) -> None:
+    refused = refused_collaborators(bench.subject)
+    if not refused:
+        return
+    own = [name for name in signature(bench.subject) if name not in (*COLLABORATORS, "name")]
+    hints = [f"{name} (there is {near[0]!r})" for name in refused if (near := nearest_names(name, own, 1))]
+    raise Finding(
+        seen=f"The constructor of {bench.subject.label} does not take {_listed(refused)}, which the trainer passes by "
+        f"keyword.{' Perhaps another name was meant: ' + ', '.join(hints) + '.' if hints else ''}",
+        expected=f"It takes {', '.join(COLLABORATORS)} and name.",
+        fix="Name the parameters exactly so, or take **kwargs and hand them on: super().__init__(**kwargs).",
+        location=place_of(_constructor(bench.subject.callback)),
+    )
+
+
+def _require_built(bench: Bench, errors: Any, arguments: str) -> None:
+    error = next((each.error for each in errors if each.moment.hook == "__init__"), None)
+    if error is None:
+        return
+    config = "" if bench.subject.config is None else " and its config"
+    fix = "Mend the constructor."
+    if is_refusal(error):
+        fix = (
+            "If the refusal is right, the subject lacks something: give the callback what it asks for with config=, "
+            "kwargs=, datasets=, model= or metrics=. Otherwise mend the constructor."
+        )
+    raise Finding(
+        seen=f"Built with {arguments}{config}, the constructor raised {in_words(error)}.",
+        expected="The constructor returns.",
+        fix=fix,
+        location=place_of_error(error) or place_of(_constructor(bench.subject.callback)),
+    )
+
+
+def _require_own_place(callback: Any, name: str, thing: Any, given: dict[str, Any]) -> None:
+    """An attribute may hold something of the callback's own making, but no other collaborator and not nothing."""
+    held = getattr(callback, name)
+    if held is thing:
+        return
+    other = next((key for key, value in given.items() if value is held), None)
+    if held is not None and other is None:
+        return
+    raise Finding(
+        seen=f"After the constructor self.{name} is {'None' if held is None else f'the {other}'}.",
+        expected=f"self.{name} is the {name} that the constructor was given.",
+        fix="Hand each collaborator to super().__init__ under its own keyword.",
+        location=place_of(type(callback).__init__),
+    )
+
+
+def _attributes_of(base: type, collaborators: dict[str, Any]) -> list[str]:
+    """Returns the public attributes that the base class sets on an instance, its intervals among them."""
+    root = next(cls for cls in base.__mro__ if cls.__name__ == "CallbackBase")
+    names = [name for name in vars(root(**collaborators)) if not name.startswith("_")]
+    if base is not root:
+        names += ["every_n_epochs", "every_n_updates", "every_n_samples", "batch_size"]
+    if base.__name__ == "PeriodicDataIteratorCallback":
+        names += ["dataset_key", "sampler_config"]
+    return names
+
+
+def _constructor(callback: Any) -> Any:
+    return callback.__init__ if isinstance(callback, type) and is_callback_class(callback) else callback
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(repr(name) for name in names)
+
+
+CHECKS = (accepts_the_collaborators, hands_collaborators_to_the_base)

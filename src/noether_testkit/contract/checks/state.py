@@ -1,0 +1,345 @@
+"""Checks of the state that must survive a resume."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from noether_testkit.contract.bench import Bench, Enough, unfinished
+from noether_testkit.contract.check import Finding, Force, NotApplicable, check
+from noether_testkit.contract.compare import differences, in_words, snapshot
+from noether_testkit.contract.diary import Entry, keep_diary, unsteady_paths, writing
+from noether_testkit.contract.harness import Moment
+from noether_testkit.contract.hooks import is_overridden
+from noether_testkit.contract.locate import in_words as error_in_words
+from noether_testkit.contract.locate import is_refusal, place_of, place_of_error
+
+_BUILT = ("accepts-the-collaborators",)
+_SHAPED = (*_BUILT, "has-state-of-the-right-shape")
+
+
+@check(
+    force=Force.MUST,
+    promise="answers None or a mapping with string keys when it is asked for its state.",
+    why="The trainer asks every callback for its state before the first update and at each checkpoint. An answer of "
+    "another kind fails there, or is stored and cannot be matched when the run is resumed.",
+    after=_BUILT,
+)
+def has_state_of_the_right_shape(bench: Bench) -> None:
+    """Asks for the state after the constructor and after every hook."""
+    entries, _ = keep_diary(bench)
+    for entry in entries:
+        wrong = _wrong_shape(entry)
+        if wrong is not None:
+            raise Finding(
+                seen=f"Asked {entry.when}, state_dict() {wrong}.",
+                expected="None for a callback without state, otherwise a mapping whose keys are strings.",
+                fix="Return a dict with one entry a value, such as {'best': self.best, 'patience': self.patience}.",
+                location=(place_of_error(entry.error) if entry.error else None) or _place(bench, "state_dict"),
+            )
+
+
+@check(
+    force=Force.MUST,
+    promise="overrides both state_dict and load_state_dict, or neither.",
+    why="With one half missing nothing fails: the state is stored and never taken back, or a loader waits for a state "
+    "that is never stored. The resumed run starts over in silence.",
+    after=_SHAPED,
+)
+def saves_and_loads_as_a_pair(bench: Bench) -> None:
+    """Compares which of the two methods the class overrides with what it answers."""
+    callback, _ = bench.build()
+    saves = is_overridden(callback, "state_dict") and any(entry.state for entry in keep_diary(bench)[0])
+    loads = is_overridden(callback, "load_state_dict")
+    if saves and not loads:
+        raise Finding(
+            seen="state_dict() hands out a state, but load_state_dict is the base class's, which does nothing.",
+            expected="What state_dict hands out, load_state_dict takes back.",
+            fix="Override load_state_dict(self, state_dict) and set each attribute from it.",
+            location=_place(bench, "state_dict"),
+        )
+    if loads and not is_overridden(callback, "state_dict"):
+        raise Finding(
+            seen="load_state_dict is overridden, but state_dict is the base class's and answers None: the trainer "
+            "passes over a callback whose state is None and never calls load_state_dict.",
+            expected="What load_state_dict takes back, state_dict has handed out.",
+            fix="Override state_dict(self) and return a dict with every attribute that load_state_dict reads.",
+            location=_place(bench, "load_state_dict"),
+        )
+
+
+@check(
+    force=Force.MUST,
+    promise="answers None or not None for life, from the constructor on, with the same key.",
+    why="On a resume the trainer asks a newly built callback for its state, to learn whether it has any. Where the "
+    "answer is None at that time, or the key another one, the stored state is dropped: only a warning tells.",
+    after=_SHAPED,
+)
+def is_stateful_from_construction(bench: Bench) -> None:
+    """Compares what the callback answers after its constructor with what it answers at every later moment."""
+    entries, outcome = keep_diary(bench, bench.plan_with_checkpoint)
+    later = list(entries[1:])
+    for checkpoint in outcome.checkpoints.values():
+        later += keep_diary(bench, bench.plan.resumed(checkpoint))[0]
+    later += _evaluation_diary(bench)
+    first = entries[0] if entries else None
+    for entry in later:
+        if first is not None and entry.error is None:
+            _require_same_kind(bench, first, entry)
+            _require_same_key(bench, first, entry)
+    if outcome.error is not None:
+        raise unfinished(outcome)
+
+
+@check(
+    force=Force.MUST,
+    promise="has a state that survives torch.save and torch.load at the installed defaults.",
+    why="Saving takes anything; loading, at the defaults of today, refuses all but tensors and plain types. The fault "
+    "shows on the day when the run must be resumed, and then the checkpoint cannot be read at all.",
+    after=_SHAPED,
+)
+def saves_what_loads_safely(bench: Bench) -> None:
+    """Puts the state of every moment through torch.save and torch.load."""
+    entries, outcome = keep_diary(bench)
+    _require_state(entries)
+    for entry in entries:
+        try:
+            through_disk(entry.state)
+        except Exception as error:  # noqa: BLE001 - torch raises many kinds
+            raise Finding(
+                seen=f"The state {entry.when} does not survive torch.save and torch.load: {_culprit(entry.state)} "
+                f"({error_in_words(error).partition('. ')[0]}).",
+                expected="Every value is a tensor, a number, a string, None, or a list, tuple or dict of these.",
+                fix="Convert the value in state_dict (float(x), x.item(), list(x), dict(x), torch.as_tensor(x)) and "
+                "back in load_state_dict.",
+                location=_place(bench, "state_dict"),
+            ) from None
+    if outcome.error is not None:
+        raise unfinished(outcome)
+
+
+@check(
+    force=Force.MUST,
+    promise="answers the same state again after a fresh instance has loaded it.",
+    why="What does not come back is lost at every resume: a best value, a patience counter, a window. The run goes on "
+    "with wrong decisions, and nothing in the log shows it.",
+    after=(*_SHAPED, "saves-and-loads-as-a-pair"),
+)
+def round_trips_its_state(bench: Bench) -> str | None:
+    """Loads the state of every moment into a fresh instance and compares what that answers."""
+    (entries, outcome), (again, _) = keep_diary(bench), keep_diary(bench)
+    _require_state(entries)
+    left_out = unsteady_paths(entries, again)
+    for entry in _distinct(entries):
+        refusal = _require_round_trip(bench, entry, left_out)
+        if refusal is not None:
+            return refusal
+    if outcome.error is not None:
+        raise unfinished(outcome)
+    return _left_out(left_out)
+
+
+@check(
+    force=Force.MUST,
+    promise="still has the loaded state after before_training.",
+    why="The trainer loads states first and calls before_training then. A start hook that sets its counters to zero "
+    "throws the loaded state away at every resume: patience starts over, and the best value is forgotten.",
+    after=(*_SHAPED, "saves-and-loads-as-a-pair", "saves-what-loads-safely"),
+)
+def keeps_loaded_state_at_start(bench: Bench) -> str | None:
+    """Resumes from checkpoints with a state that is not the initial one, and looks after the start hook."""
+    entries, _ = keep_diary(bench)
+    _require_state(entries)
+    again, outcome = keep_diary(bench, bench.plan_with_checkpoints)
+    left_out = unsteady_paths(entries, again)
+    for checkpoint in outcome.checkpoints.values():
+        resumed: list[Entry] = []
+        end = bench.train(bench.plan.resumed(checkpoint), watch=_until_started(writing(resumed)))
+        refused = next((each for each in end.hook_errors if each.moment.hook == "load_state_dict"), None)
+        if refused is not None and is_refusal(refused.error):
+            return f"It refuses to load a state: {error_in_words(refused.error)}."
+        if not isinstance(end.error, Enough):
+            raise unfinished(end)
+        _require_kept(bench, resumed, left_out)
+    if outcome.error is not None:
+        raise unfinished(outcome)
+    return _left_out(left_out)
+
+
+def through_disk(state: Any) -> Any:
+    """Returns a state as it comes back from a file, at torch's default settings."""
+    file = io.BytesIO()
+    torch.save(state, file)
+    file.seek(0)
+    return torch.load(file)
+
+
+def _wrong_shape(entry: Entry) -> str | None:
+    if entry.error is not None:
+        return f"raised {error_in_words(entry.error)}"
+    if entry.state is None:
+        return None
+    if not isinstance(entry.state, Mapping):
+        return f"answered {in_words(entry.state)}"
+    wrong = [key for key in entry.state if not isinstance(key, str)]
+    return f"answered a mapping with the key {in_words(wrong[0])}" if wrong else None
+
+
+def _require_same_kind(bench: Bench, first: Entry, entry: Entry) -> None:
+    if (first.state is None) == (entry.state is None):
+        return
+    seen = f"state_dict() answered {_kind(first)} after construction, and {_kind(entry)} {entry.when}."
+    raise Finding(
+        seen=seen,
+        expected="The same from the constructor to the end: always None, or never.",
+        fix="Create the state in the constructor (empty or with start values) and always return it. A callback that "
+        "keeps its state in files returns None for life.",
+        location=_place(bench, "state_dict"),
+    )
+
+
+def _require_same_key(bench: Bench, first: Entry, entry: Entry) -> None:
+    if first.key == entry.key:
+        return
+    raise Finding(
+        seen=f"checkpoint_key was {first.key!r} after construction, and {entry.key!r} {entry.when}.",
+        expected="One key for life: a state is stored under the key of the end and looked for under that of the start.",
+        fix="Settle the name in the constructor, from the config or the class, and never change it.",
+        location=_place(bench, "checkpoint_key") or place_of(type(bench.build()[0])),
+    )
+
+
+def _require_state(entries: list[Entry]) -> None:
+    if all(entry.state is None for entry in entries):
+        raise NotApplicable(f"state_dict() answered None at all {len(entries)} moments of a run: there is no state.")
+
+
+def _require_round_trip(bench: Bench, entry: Entry, left_out: frozenset[str]) -> str | None:
+    """Returns a sentence if the callback refuses to load, and raises if the state comes back changed."""
+    fresh, _ = bench.build()
+    try:
+        fresh.load_state_dict(_from_disk_or_copy(entry.state))
+        answer = snapshot(fresh.state_dict())
+    except Exception as error:  # noqa: BLE001 - whatever the callback raises is judged
+        if is_refusal(error):
+            return f"It refuses to load a state: {error_in_words(error)}."
+        raise Finding(
+            seen=f"A fresh instance was given the state {entry.when} and raised {error_in_words(error)}.",
+            expected="load_state_dict takes every state that state_dict has handed out.",
+            fix="Read the keys that state_dict writes, under the same names.",
+            location=place_of_error(error) or _place(bench, "load_state_dict"),
+        ) from None
+    found = differences(entry.state, answer, ignore=left_out)
+    if found:
+        first = found[0]
+        more = f" {len(found) - 1} more entries differ." if len(found) > 1 else ""
+        raise Finding(
+            seen=f"{first.path} was {first.left} {entry.when}; a fresh instance that loaded this state answers "
+            f"{first.right}.{more}",
+            expected="The same keys, values, types, shapes and dtypes.",
+            fix="Set in load_state_dict every attribute that state_dict reads, from the entry of the same name, and "
+            "keep its type.",
+            location=_place(bench, "load_state_dict"),
+        )
+    return None
+
+
+def _require_kept(bench: Bench, resumed: list[Entry], left_out: frozenset[str]) -> None:
+    """Compares the state before and after the start hook of a resumed run."""
+    *_, loaded, started = resumed
+    found = differences(loaded.state, started.state, ignore=left_out)
+    if not found:
+        return
+    first = found[0]
+    raise Finding(
+        seen=f"In a run that was resumed after update {started.update}, {first.path} was {first.left} when it had been "
+        f"loaded, and {first.right} after before_training.",
+        expected="before_training leaves a loaded state as it is.",
+        fix="Set start values in the constructor. Where only before_training can, do it only if nothing was loaded: "
+        "let load_state_dict set self._loaded = True and ask for that.",
+        location=_place(bench, "before_training"),
+    )
+
+
+def _until_started(watch: Any) -> Any:
+    """Returns a watcher that ends the run after its start hook, when it has been watched."""
+
+    @contextmanager
+    def limited(moment: Moment) -> Iterator[None]:
+        with watch(moment):
+            yield
+        if moment.hook == "before_training":
+            raise Enough
+
+    return limited
+
+
+def _distinct(entries: list[Entry]) -> list[Entry]:
+    """Returns one entry for each state that differs from the one before."""
+    chosen: list[Entry] = []
+    for entry in entries:
+        if entry.state is not None and (not chosen or differences(chosen[-1].state, entry.state)):
+            chosen.append(entry)
+    return chosen
+
+
+def _from_disk_or_copy(state: Any) -> Any:
+    try:
+        return through_disk(state)
+    except Exception:  # noqa: BLE001 - saves-what-loads-safely speaks of that
+        return snapshot(state)
+
+
+def _evaluation_diary(bench: Bench) -> list[Entry]:
+    entries: list[Entry] = []
+    bench.evaluate(watch=writing(entries))
+    return entries
+
+
+def _culprit(state: Any, path: str = "state") -> str:
+    """Returns the first entry that does not survive on its own."""
+    if isinstance(state, Mapping):
+        for key, value in state.items():
+            if not _survives(value):
+                return _culprit(value, f"{path}[{key!r}]")
+    elif isinstance(state, list | tuple):
+        for index, value in enumerate(state):
+            if not _survives(value):
+                return _culprit(value, f"{path}[{index}]")
+    return f"{path} is {in_words(state)}"
+
+
+def _survives(value: Any) -> bool:
+    try:
+        through_disk(value)
+    except Exception:  # noqa: BLE001 - torch raises many kinds
+        return False
+    return True
+
+
+def _kind(entry: Entry) -> str:
+    return "None" if entry.state is None else f"a mapping with {len(entry.state)} entries"
+
+
+def _left_out(paths: frozenset[str]) -> str | None:
+    return f"Not compared, because it differs between two equal runs: {', '.join(sorted(paths))}." if paths else None
+
+
+def _place(bench: Bench, name: str) -> str | None:
+    callback, _ = bench.build()
+    method = getattr(type(callback), name, None)
+    return place_of(method.fget if isinstance(method, property) else method)
+
+
+CHECKS = (
+    has_state_of_the_right_shape,
+    saves_and_loads_as_a_pair,
+    is_stateful_from_construction,
+    saves_what_loads_safely,
+    round_trips_its_state,
+    keeps_loaded_state_at_start,
+)

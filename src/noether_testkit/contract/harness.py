@@ -1,0 +1,116 @@
+"""The seam of the contract: a place where a callback can be trained, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+
+from noether_testkit.contract.subject import Subject
+from noether_testkit.plan import Checkpoint, TrainingPlan
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moment:
+    """A call of the trainer into the callback under judgement.
+
+    Attributes:
+        hook: Name of the method; `__init__` for the constructor.
+        arguments: The keyword arguments.
+        update: The update that the counter shows.
+        model: The model of the run.
+        stage: Holds the callback, once it is built.
+    """
+
+    hook: str
+    arguments: Mapping[str, Any]
+    update: int
+    model: torch.nn.Module
+    stage: Stage
+
+    @property
+    def callback(self) -> Any:
+        """The callback; `None` before its constructor has returned."""
+        return self.stage.callback
+
+    def __str__(self) -> str:
+        if self.hook == "__init__":
+            return "the constructor"
+        return f"{self.hook} (update {self.update})"
+
+
+@dataclass
+class Stage:
+    """Where a run keeps the callback under judgement."""
+
+    callback: Any = None
+
+
+Watcher = Callable[[Moment], AbstractContextManager[Any]]
+"""Called around each call of the trainer into the callback; the call happens inside the context."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HookError:
+    """An exception that left a hook of the callback under judgement."""
+
+    moment: Moment
+    error: BaseException
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What came of a run.
+
+    Attributes:
+        error: What ended the run, or `None`.
+        hook_errors: The exceptions that left the callback's own hooks, in order.
+        uses: Pairs of a hook and a collaborator's method that the callback called in it.
+        logged_keys: Keys that the callback logged itself.
+        log: The flushed log entries.
+        checkpoints: The checkpoints that the plan asked for, by update.
+        weights: Parameters and buffers at the end, by name.
+        updates: Finished updates.
+    """
+
+    error: BaseException | None
+    hook_errors: tuple[HookError, ...] = ()
+    uses: tuple[tuple[str, str], ...] = ()
+    logged_keys: frozenset[str] = frozenset()
+    log: tuple[Mapping[str, Any], ...] = ()
+    checkpoints: Mapping[int, Checkpoint] = field(default_factory=dict)
+    weights: Mapping[str, torch.Tensor] = field(default_factory=dict)
+    updates: int = 0
+
+
+class Harness(Protocol):
+    """A place where a callback can be trained."""
+
+    name: str
+    version: str
+
+    def train(
+        self,
+        subject: Subject,
+        plan: TrainingPlan,
+        *,
+        folder: Path,
+        watch: Watcher | None = None,
+        hook_faults: Mapping[tuple[str, str], Callable[[], BaseException]] | None = None,
+        silent_keys: frozenset[str] = frozenset(),
+    ) -> Outcome:
+        """Runs a plan with a fresh callback and fresh collaborators.
+
+        Args:
+            subject: What to train with.
+            plan: What to run.
+            folder: Root of all run folders; resumed runs share it.
+            watch: Called around each call into the callback.
+            hook_faults: Makes the first call of a collaborator's method in a hook fail.
+            silent_keys: Metrics that the kit does not log of its own accord, because the callback logs them.
+        """
+        ...

@@ -1,0 +1,185 @@
+"""Judges a subject: the one way from a callback to a report, for all routes."""
+
+from __future__ import annotations
+
+import json
+import traceback
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from noether_testkit.contract.bench import Bench, Rehearsal, rehearse
+from noether_testkit.contract.check import Check, Finding, Force, NotApplicable, Unjudged
+from noether_testkit.contract.construction import default_interval, prepare
+from noether_testkit.contract.fake_harness import FakeHarness
+from noether_testkit.contract.harness import Harness
+from noether_testkit.contract.registry import BY_NAME, get_check, selected
+from noether_testkit.contract.report import Report, Result, Verdict
+from noether_testkit.contract.sandbox import sandbox
+from noether_testkit.contract.subject import Subject
+from noether_testkit.errors import UsageError
+
+FRAMEWORK_CHOICES = ("auto", "fakes")
+"""Where callbacks can be trained."""
+
+_FAILING = {Verdict.FAILED, Verdict.WARNED, Verdict.ADVISED, Verdict.EXPECTED_FAILURE, Verdict.ERROR}
+_VERDICT_OF = {Force.MUST: Verdict.FAILED, Force.SHOULD: Verdict.WARNED, Force.MAY: Verdict.ADVISED}
+
+
+def check_callback(
+    subject: Any,
+    *,
+    select: Iterable[str] | None = None,
+    ignore: Iterable[str] | None = None,
+    framework: str = "auto",
+    strict: bool = False,
+    **subject_fields: Any,
+) -> Report:
+    """Judges a callback by the contract.
+
+    Args:
+        subject: A `Subject`, a callback class, or a factory of callbacks.
+        select: Names of the checks to run; all where it is missing.
+        ignore: Names of checks not to run.
+        framework: Where to train: `auto` or `fakes`.
+        strict: Whether a warning counts as a failure.
+        **subject_fields: Fields of the subject, such as `config={"every_n_updates": 2}`.
+
+    Returns:
+        The report, with one result a check.
+
+    Raises:
+        UsageError: The subject cannot be built from what was given, or a name stands for nothing.
+    """
+    judge = Judge(Subject.of(subject, **subject_fields), framework=framework)
+    results = [judge.result_of(check) for check in selected(select, ignore)]
+    return judge.report(results, strict=strict)
+
+
+class Judge:
+    """Judges one subject, check by check; what checks have in common is done once.
+
+    Args:
+        subject: What is judged.
+        framework: Where to train: `auto` or `fakes`.
+
+    Raises:
+        UsageError: The subject cannot be built from what was given, or a name stands for nothing.
+    """
+
+    def __init__(self, subject: Subject, *, framework: str = "auto") -> None:
+        if framework not in FRAMEWORK_CHOICES:
+            raise UsageError(f"framework is one of {', '.join(FRAMEWORK_CHOICES)}, not {framework!r}.")
+        for name in subject.expected_failures or ():
+            get_check(name)
+        prepare(subject)
+        self.subject = subject
+        self._harness: Harness = FakeHarness()
+        self._rehearsal: Rehearsal | None = None
+        self._results: dict[str, Result] = {}
+
+    def result_of(self, check: Check) -> Result:
+        """Returns the result of a check; those that must speak first are run before it."""
+        if check.name not in self._results:
+            self._results[check.name] = self._judge(check)
+        return self._results[check.name]
+
+    def report(self, results: Iterable[Result], *, strict: bool = False) -> Report:
+        """Puts results into a report."""
+        return Report(
+            subject=self.subject.label,
+            harness=f"{self._harness.name} {self._harness.version}",
+            notes=tuple(self._notes()),
+            results=tuple(results),
+            strict=strict,
+        )
+
+    def _judge(self, check: Check) -> Result:
+        declared = sorted(check.unless & set(self.subject.declares))
+        if declared:
+            return self._result(check, Verdict.NOT_APPLICABLE, seen=f"The callback declares {declared[0]}.")
+        blocking = self._blocking(check)
+        if blocking is not None:
+            return self._result(check, Verdict.BLOCKED, seen=f"{blocking} has to hold first.", blocked_by=blocking)
+        expected = (self.subject.expected_failures or {}).get(check.name)
+        try:
+            with sandbox(), Bench(self.subject, self._harness, self._rehearsed()) as bench:
+                note = check.function(bench)
+        except Finding as finding:
+            return self._found(check, finding, expected)
+        except NotApplicable as reason:
+            return self._result(check, Verdict.NOT_APPLICABLE, seen=str(reason))
+        except Unjudged as reason:
+            seen = f"{reason.by} has to hold first: {reason.reason}."
+            return self._result(check, Verdict.BLOCKED, seen=seen, blocked_by=reason.by)
+        except Exception as error:  # noqa: BLE001 - a fault of the kit must not cost the report
+            trace = "".join(traceback.format_exception(error))
+            return self._result(check, Verdict.ERROR, seen=f"The kit itself failed; please report this:\n{trace}")
+        if expected is not None:
+            seen = f"It was expected to fail ({expected}), but it holds."
+            return self._result(check, Verdict.UNEXPECTED_PASS, seen=seen, fix="Take it out of expected_failures.")
+        return self._result(check, Verdict.PASSED, seen=note)
+
+    def _blocking(self, check: Check) -> str | None:
+        """Returns the failed check that keeps this one from judging: one that comes first, or what blocks that."""
+        for name in check.after:
+            result = self.result_of(BY_NAME[name])
+            root = result.blocked_by or name
+            if root in self._results and Verdict(self._results[root].outcome) in _FAILING:
+                return root
+        return None
+
+    def _rehearsed(self) -> Rehearsal:
+        if self._rehearsal is None:
+            self._rehearsal = rehearse(self.subject, self._harness)
+        return self._rehearsal
+
+    def _found(self, check: Check, finding: Finding, expected: str | None) -> Result:
+        verdict = _VERDICT_OF[check.force] if expected is None else Verdict.EXPECTED_FAILURE
+        return self._result(
+            check,
+            verdict,
+            seen=finding.seen if expected is None else f"{finding.seen} (Expected: {expected}.)",
+            expected=finding.expected,
+            why=check.why,
+            fix=finding.fix,
+            location=finding.location,
+        )
+
+    def _result(self, check: Check, verdict: Verdict, **fields: Any) -> Result:
+        return Result(
+            check=check.name,
+            force=check.force.value,
+            outcome=verdict.value,
+            promise=check.promise,
+            page=check.page,
+            repeat=self._repeat(check),
+            **fields,
+        )
+
+    def _repeat(self, check: Check) -> str:
+        """Returns the shell command that repeats a check, or the call where a shell cannot say it."""
+        subject = self.subject
+        in_code = (subject.kwargs, subject.metrics, subject.companions, subject.model, subject.datasets, subject.loss)
+        named = isinstance(subject.callback, type) and "<locals>" not in subject.callback.__qualname__
+        config = _as_json(subject.config)
+        if not named or any(in_code) or config is None:
+            return f"check_callback(subject, select=[{check.name!r}]).raise_for_failures()"
+        words = [f"noether-testkit check {subject.callback.__module__}:{subject.callback.__qualname__}"]
+        words += [f"--config '{config}'"] if subject.config is not None else []
+        words += [f"--declare {word}" for word in subject.declares]
+        return " ".join([*words, f"--select {check.name}"])
+
+    def _notes(self) -> Iterable[str]:
+        chosen = default_interval(self.subject)
+        if chosen:
+            values = ", ".join(f"{name}={value!r}" for name, value in chosen.items())
+            yield f"No config was given; the kit chose {values}."
+
+
+def _as_json(config: Any) -> str | None:
+    if config is not None and not isinstance(config, Mapping):
+        return None
+    try:
+        return json.dumps(config)
+    except TypeError:
+        return None
