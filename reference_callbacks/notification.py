@@ -118,7 +118,7 @@ class NotificationCallback(CallbackBase):
 
         def send_to_all() -> None:
             with _muted_loggers():
-                for url in urls:
+                for url in urls:  # one by one: `Apprise().notify` would start a pool of threads that stays
                     with suppress(Exception):  # whose text could hold the address
                         service = Apprise.instantiate(url)
                         accepted.append(service is not None and bool(service.notify(title=title, body=body)))

@@ -35,7 +35,8 @@ class Check:
         promise: The whole promise; completes "The callback …", too.
         why: Why a real run is hurt where it is broken.
         unless: Declarations that free a callback from it.
-        after: Checks that speak first: where one of them has failed, this one is blocked.
+        after: Checks that speak first: where one of them has failed, this one is not run.
+        explained_by: Checks whose failure explains a finding of this one, which then is theirs.
         function: Judges a bench.
     """
 
@@ -46,6 +47,7 @@ class Check:
     why: str
     unless: frozenset[str]
     after: tuple[str, ...]
+    explained_by: tuple[str, ...]
     function: Callable[[Bench], str | None]
 
     @property
@@ -55,7 +57,13 @@ class Check:
 
 
 def check(
-    *, force: Force, promise: str, why: str, unless: tuple[str, ...] = (), after: tuple[str, ...] = ()
+    *,
+    force: Force,
+    promise: str,
+    why: str,
+    unless: tuple[str, ...] = (),
+    after: tuple[str, ...] = (),
+    explained_by: tuple[str, ...] = (),
 ) -> Callable[[Callable[[Bench], str | None]], Check]:
     """Makes a check out of a function; the name and the topic are those of the function and its file.
 
@@ -72,6 +80,7 @@ def check(
             why=why,
             unless=frozenset(unless),
             after=after,
+            explained_by=explained_by,
             function=function,
         )
 

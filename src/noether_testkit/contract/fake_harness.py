@@ -154,6 +154,7 @@ class _Session:
             arguments=call.arguments,
             update=self.fake.update_counter.update,
             model=self.fake.model,
+            owner=self.subject.callback,
             stage=self.stage,
         )
         with nullcontext() if self.watch is None else self.watch(moment):

@@ -23,6 +23,7 @@ class Moment:
         arguments: The keyword arguments.
         update: The update that the counter shows.
         model: The model of the run.
+        owner: The class or factory of the callback.
         stage: Holds the callback, once it is built.
     """
 
@@ -30,6 +31,7 @@ class Moment:
     arguments: Mapping[str, Any]
     update: int
     model: torch.nn.Module
+    owner: Any
     stage: Stage
 
     @property

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from noether_testkit.contract.harness import Moment
+from noether_testkit.contract.locate import place_of
 from noether_testkit.fakes.lineage import data_iterators, is_base_class, is_data_iterator, is_periodic
 
 PERIODIC_HOOKS = frozenset({"after_update", "after_epoch", "at_eval", "periodic_callback"})
@@ -14,6 +16,7 @@ TRACKING_HOOKS = frozenset({"track_after_accumulation_step", "track_after_update
 TRAINING_HOOKS = frozenset({"before_training", "after_training"}) | TRACKING_HOOKS | PERIODIC_HOOKS
 STATE_METHODS = frozenset({"state_dict", "load_state_dict", "resume_from_checkpoint"})
 
+_CALLED_BY_BASE = ("periodic_callback", "process_results", "process_data")
 _ITERATOR = ("trainer_model", "data_iter", "batch_size")
 
 
@@ -95,3 +98,16 @@ def why_unbound(method: Any, call: Signature) -> str | None:
     except TypeError as error:
         return str(error)
     return None
+
+
+def place_of_hook(moment: Moment) -> str | None:
+    """Returns the place of the callback's own code that a hook runs.
+
+    Where the hook is the base class's, that is the first override which the base class calls.
+    """
+    callback = moment.callback
+    if callback is None:
+        return place_of(moment.owner.__init__) if isinstance(moment.owner, type) else place_of(moment.owner)
+    names = (moment.hook, *(_CALLED_BY_BASE if moment.hook in PERIODIC_HOOKS else ()))
+    own = next((name for name in names if is_overridden(callback, name)), None)
+    return None if own is None else place_of(getattr(type(callback), own, None))

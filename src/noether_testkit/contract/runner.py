@@ -15,8 +15,8 @@ from noether_testkit.contract.harness import Harness
 from noether_testkit.contract.registry import BY_NAME, get_check, selected
 from noether_testkit.contract.report import Report, Result, Verdict
 from noether_testkit.contract.sandbox import sandbox
-from noether_testkit.contract.subject import Subject
-from noether_testkit.errors import UsageError
+from noether_testkit.contract.subject import DECLARATIONS, Subject
+from noether_testkit.errors import UnknownNameError, UsageError
 
 FRAMEWORK_CHOICES = ("auto", "fakes")
 """Where callbacks can be trained."""
@@ -55,6 +55,18 @@ def check_callback(
     return judge.report(results, strict=strict)
 
 
+def check_names(select: Iterable[str] | None, ignore: Iterable[str] | None, declares: Iterable[str]) -> None:
+    """Makes sure that all names stand for something, before any callback is imported.
+
+    Raises:
+        UnknownNameError: One does not.
+    """
+    selected(select, ignore)
+    for word in declares:
+        if word not in DECLARATIONS:
+            raise UnknownNameError("declaration", word, DECLARATIONS)
+
+
 class Judge:
     """Judges one subject, check by check; what checks have in common is done once.
 
@@ -76,11 +88,14 @@ class Judge:
         self._harness: Harness = FakeHarness()
         self._rehearsal: Rehearsal | None = None
         self._results: dict[str, Result] = {}
+        self._under_way: set[str] = set()
 
     def result_of(self, check: Check) -> Result:
         """Returns the result of a check; those that must speak first are run before it."""
         if check.name not in self._results:
+            self._under_way.add(check.name)
             self._results[check.name] = self._judge(check)
+            self._under_way.discard(check.name)
         return self._results[check.name]
 
     def report(self, results: Iterable[Result], *, strict: bool = False) -> Report:
@@ -97,20 +112,20 @@ class Judge:
         declared = sorted(check.unless & set(self.subject.declares))
         if declared:
             return self._result(check, Verdict.NOT_APPLICABLE, seen=f"The callback declares {declared[0]}.")
-        blocking = self._blocking(check)
+        blocking = self._failed_among(check.after)
         if blocking is not None:
-            return self._result(check, Verdict.BLOCKED, seen=f"{blocking} has to hold first.", blocked_by=blocking)
+            return self._blocked(check, blocking)
         expected = (self.subject.expected_failures or {}).get(check.name)
         try:
             with sandbox(), Bench(self.subject, self._harness, self._rehearsed()) as bench:
                 note = check.function(bench)
         except Finding as finding:
-            return self._found(check, finding, expected)
+            cause = self._failed_among(check.explained_by)
+            return self._found(check, finding, expected) if cause is None else self._blocked(check, cause)
         except NotApplicable as reason:
             return self._result(check, Verdict.NOT_APPLICABLE, seen=str(reason))
         except Unjudged as reason:
-            seen = f"{reason.by} has to hold first: {reason.reason}."
-            return self._result(check, Verdict.BLOCKED, seen=seen, blocked_by=reason.by)
+            return self._blocked(check, self._root_of(reason.by), f": {reason.reason}")
         except Exception as error:  # noqa: BLE001 - a fault of the kit must not cost the report
             trace = "".join(traceback.format_exception(error))
             return self._result(check, Verdict.ERROR, seen=f"The kit itself failed; please report this:\n{trace}")
@@ -119,9 +134,20 @@ class Judge:
             return self._result(check, Verdict.UNEXPECTED_PASS, seen=seen, fix="Take it out of expected_failures.")
         return self._result(check, Verdict.PASSED, seen=note)
 
-    def _blocking(self, check: Check) -> str | None:
-        """Returns the failed check that keeps this one from judging: one that comes first, or what blocks that."""
-        for name in check.after:
+    def _blocked(self, check: Check, by: str, reason: str = "") -> Result:
+        return self._result(check, Verdict.BLOCKED, seen=f"{by} has to hold first{reason}.", blocked_by=by)
+
+    def _root_of(self, name: str) -> str:
+        """Returns the check that blocks the named one, or the named one itself."""
+        if name in self._under_way:
+            return name
+        return self.result_of(BY_NAME[name]).blocked_by or name
+
+    def _failed_among(self, names: Iterable[str]) -> str | None:
+        """Returns the first failed check among these, or the failed one that blocks it."""
+        for name in names:
+            if name in self._under_way:
+                continue
             result = self.result_of(BY_NAME[name])
             root = result.blocked_by or name
             if root in self._results and Verdict(self._results[root].outcome) in _FAILING:

@@ -12,7 +12,7 @@ from typing import Any
 from noether_testkit.contract.bench import Bench, unfinished
 from noether_testkit.contract.check import Finding, Force, Unjudged, check
 from noether_testkit.contract.harness import HookError, Moment, Outcome
-from noether_testkit.contract.hooks import TRAINING_HOOKS, Signature, calls_of, overrides, why_unbound
+from noether_testkit.contract.hooks import TRAINING_HOOKS, Signature, calls_of, overrides, place_of_hook, why_unbound
 from noether_testkit.contract.locate import entered, in_words, is_refusal, place_of, place_of_error
 from noether_testkit.contract.probes import AutogradProbe, Change, RecordedOperation, recorded_operations, watching
 
@@ -61,7 +61,7 @@ def runs_without_grad(bench: Bench) -> None:
             seen=f"{moment} recorded {operation.name} on an autograd graph.{others}",
             expected="No hook records an operation: the framework calls hooks without gradient recording.",
             fix=_how_not_to_record(moment),
-            location=operation.location or place_of(getattr(type(moment.callback), moment.hook, None)),
+            location=operation.location or place_of_hook(moment),
         )
     _require_finished(outcome)
 
@@ -116,12 +116,8 @@ def survives_a_zero_update_run(bench: Bench) -> str | None:
     force=Force.MUST,
     promise="completes an ordinary run, and an evaluation run or refuses it.",
     why="An exception in a hook ends the whole run. In the tracking, start and end hooks not even a checkpoint is saved.",
-    after=(
-        "accepts-the-collaborators",
-        "fits-hook-signatures",
-        "leaves-grad-mode-alone",
-        "has-state-of-the-right-shape",
-    ),
+    after=_BUILT,
+    explained_by=("fits-hook-signatures", "leaves-grad-mode-alone", "has-state-of-the-right-shape"),
 )
 def completes_an_ordinary_run(bench: Bench) -> str | None:
     """Trains for two epochs, then evaluates."""
@@ -187,7 +183,7 @@ def _require_same_modes(watch: _ModeWatch, condition: str) -> None:
         fix="Use the context managers (with torch.no_grad(), torch.enable_grad(), torch.inference_mode(), "
         "torch.autocast(...)): they put the switch back, also when the block raises. Do not call "
         "torch.set_grad_enabled as a function, nor __enter__ by hand.",
-        location=_place_of_hook(moment),
+        location=place_of_hook(moment),
     )
 
 
@@ -262,10 +258,6 @@ def _broken(bench: Bench, outcome: Outcome, kind: str) -> Finding:
         fix=fix,
         location=place_of_error(error),
     )
-
-
-def _place_of_hook(moment: Moment) -> str | None:
-    return None if moment.callback is None else place_of(getattr(type(moment.callback), moment.hook, None))
 
 
 def _injected() -> BaseException:

@@ -10,7 +10,7 @@ import torch
 from noether_testkit.contract.bench import Bench, unfinished
 from noether_testkit.contract.check import Finding, Force, check
 from noether_testkit.contract.harness import Moment
-from noether_testkit.contract.locate import place_of
+from noether_testkit.contract.hooks import place_of_hook
 from noether_testkit.contract.probes import Change, ModeProbe, Probe, WeightProbe, watching
 
 
@@ -34,7 +34,7 @@ def leaves_weights_untouched(bench: Bench) -> None:
         fix="Work on a copy, or put the values back before the hook returns (try/finally). For a forward pass, "
         "switch the model to eval mode and back. If changing weights is the callback's job, say so: "
         "declares={'writes-weights'}.",
-        location=_place_of_hook(moment),
+        location=place_of_hook(moment),
     )
 
 
@@ -57,7 +57,7 @@ def leaves_modes_untouched(bench: Bench) -> None:
         fix="Remember the flag of each sub-module and put it back in a finally block: "
         "modes = {m: m.training for m in model.modules()}, then m.training = flag for each. A plain model.train() at "
         "the end is not enough: it wakes sub-modules that are held in eval mode on purpose.",
-        location=_place_of_hook(moment),
+        location=place_of_hook(moment),
     )
 
 
@@ -86,10 +86,6 @@ def _first_change(
     if changed is None and outcome.error is not None:
         raise unfinished(outcome)
     return changed
-
-
-def _place_of_hook(moment: Moment) -> str | None:
-    return place_of(getattr(type(moment.callback), moment.hook, None))
 
 
 def _listed(changes: list[Change]) -> str:
