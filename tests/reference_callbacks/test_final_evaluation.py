@@ -250,6 +250,17 @@ def test_other_ranks_evaluate_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
         assert not (run.path_provider.run_output_path / "final_evaluation.json").exists()
 
 
+def test_rank_zero_waits_for_no_other_rank(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The metrics call no collective, which ranks without an evaluation would never join."""
+    with FakeRun() as run:
+        callback = evaluation()(**run.callback_kwargs)
+        monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
+        monkeypatch.setattr(torch.distributed, "get_rank", lambda: 0)
+        monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 2)
+        callback.after_training(update_counter=run.update_counter)
+        assert run.tracker.summary[MSE] == pytest.approx(errors_by_hand(run).square().mean().item(), rel=1e-5)
+
+
 def test_a_progress_bar_is_for_terminals(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """It is drawn where standard error is a terminal, and nowhere else."""
     with FakeRun() as run:

@@ -2,9 +2,10 @@
 
 from noether_testkit.contract.check import Check, Force
 from noether_testkit.contract.registry import CHECKS, get_check
-from noether_testkit.contract.report import Report, Result, Verdict
+from noether_testkit.contract.report import Report, Result
 from noether_testkit.contract.runner import Judge, check_callback
 from noether_testkit.contract.subject import DECLARATIONS, Subject
+from noether_testkit.contract.verdict import Verdict
 
 __all__ = [
     "CHECKS",

@@ -87,7 +87,7 @@ def check(
     return make
 
 
-class Finding(TestkitError):
+class Finding(TestkitError):  # noqa: N818 - a finding is no error of the kit
     """The callback breaks a promise.
 
     Args:

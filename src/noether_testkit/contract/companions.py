@@ -16,7 +16,7 @@ Series = Sequence[float] | Callable[[int], float]
 _WAVE = (0.9, 0.7, 0.8, 0.6, 0.65, 0.55, 0.62, 0.5)
 
 
-class SimulatedCrash(TestkitError):
+class SimulatedCrash(TestkitError):  # noqa: N818 - it is part of a plan
     """The run died here because its plan says so."""
 
 

@@ -107,13 +107,14 @@ def _same(left: Any, right: Any) -> bool:
 
 def _same_content(left: Any, right: Any) -> bool:
     """Compares objects without an equality of their own by their attributes."""
-    if type(left).__eq__ is not object.__eq__ or not hasattr(left, "__dict__"):
-        return False
-    return not differences(vars(left), vars(right))
+    has_own_equality = any("__eq__" in vars(cls) for cls in type(left).__mro__[:-1])
+    return not has_own_equality and hasattr(left, "__dict__") and not differences(vars(left), vars(right))
 
 
 def _numbers(tensor: torch.Tensor) -> str:
-    shown = ", ".join(f"{number:.6g}" if isinstance(number, float) else str(number) for number in tensor.flatten()[:4].tolist())
+    shown = ", ".join(
+        f"{number:.6g}" if isinstance(number, float) else str(number) for number in tensor.flatten()[:4].tolist()
+    )
     return f"{shown}, …" if tensor.numel() > 4 else shown
 
 

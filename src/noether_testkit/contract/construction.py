@@ -39,7 +39,7 @@ def prepare(subject: Subject) -> None:
     if refused_collaborators(subject):
         return
     parameters = signature(subject)
-    given = {*COLLABORATORS, "name", *subject.kwargs}
+    given = {*COLLABORATORS, "name", *(subject.kwargs or ())}
     named = [p for p in parameters.values() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
     if config is not None:
         given.update(p.name for p in named[:1])
@@ -100,7 +100,9 @@ def default_interval(subject: Subject) -> dict[str, Any] | None:
 @lru_cache(maxsize=256)
 def config_class(callback: Any) -> type[BaseModel] | None:
     """Returns the config class of a callback: the first annotated parameter that is one."""
-    owners = [base for base in callback.__mro__ if "__init__" in vars(base)] if isinstance(callback, type) else [callback]
+    owners = (
+        [base for base in callback.__mro__ if "__init__" in vars(base)] if isinstance(callback, type) else [callback]
+    )
     for owner in owners:
         function = vars(owner)["__init__"] if isinstance(owner, type) else owner
         for annotation in getattr(function, "__annotations__", {}).values():
@@ -170,7 +172,9 @@ def _resolve(annotation: Any, function: Any) -> Any:
     if not isinstance(annotation, str):
         return annotation
     function = inspect.unwrap(function)
-    scope = {**vars(sys.modules.get(function.__module__, object())), **_closure(function)} if function.__module__ else {}
+    scope = (
+        {**vars(sys.modules.get(function.__module__, object())), **_closure(function)} if function.__module__ else {}
+    )
     try:
         return eval(annotation, scope)  # noqa: S307 - an annotation of the user's own code
     except Exception:  # noqa: BLE001 - an annotation that only a type checker can read is no config class
@@ -190,5 +194,3 @@ def _is_config_class(cls: type) -> bool:
 
 def _is_required(schema: type[BaseModel], name: str) -> bool:
     return name in schema.model_fields and schema.model_fields[name].is_required()
-
-

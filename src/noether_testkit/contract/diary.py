@@ -75,5 +75,3 @@ def _entry(moment: Moment) -> Entry:
     except Exception as error:  # noqa: BLE001 - whatever the callback raises is what is asked for
         return Entry(hook=moment.hook, update=moment.update, error=error)
     return Entry(hook=moment.hook, update=moment.update, state=first, key=key, unsteady=unsteady)
-
-

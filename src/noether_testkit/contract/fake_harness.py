@@ -7,7 +7,6 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-
 import torch
 
 from noether_testkit import __version__
@@ -48,7 +47,9 @@ class FakeHarness:
         silent_keys: frozenset[str] = frozenset(),
     ) -> Outcome:
         """Runs a plan with a fresh callback and fresh fakes; see `Harness.train`."""
-        session = _Session(subject, plan, folder, watch, hook_faults or {}, silent_keys)
+        session = _Session(
+            subject, plan, folder=folder, watch=watch, hook_faults=hook_faults or {}, silent_keys=silent_keys
+        )
         with restored_modes():
             return session.run()
 
@@ -60,6 +61,7 @@ class _Session:
         self,
         subject: Subject,
         plan: TrainingPlan,
+        *,
         folder: Path,
         watch: Watcher | None,
         hook_faults: HookFaults,
@@ -196,8 +198,9 @@ class _Session:
             return
         use = (self.hook, method)
         self.uses[use] = None
-        if use in self.pending_faults:
-            raise self.pending_faults.pop(use)()
+        make_error = self.pending_faults.pop(use, None)
+        if make_error is not None:
+            raise make_error()
 
 
 def _factory(companion: Subject) -> Callable[..., Any]:

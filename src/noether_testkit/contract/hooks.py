@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from noether_testkit.contract.harness import Moment
-from noether_testkit.contract.locate import place_of
+from noether_testkit.contract.locate import place_of, place_of_constructor
 from noether_testkit.fakes.lineage import data_iterators, is_base_class, is_data_iterator, is_periodic
 
 PERIODIC_HOOKS = frozenset({"after_update", "after_epoch", "at_eval", "periodic_callback"})
@@ -107,7 +107,7 @@ def place_of_hook(moment: Moment) -> str | None:
     """
     callback = moment.callback
     if callback is None:
-        return place_of(moment.owner.__init__) if isinstance(moment.owner, type) else place_of(moment.owner)
+        return place_of_constructor(moment.owner)
     names = (moment.hook, *(_CALLED_BY_BASE if moment.hook in PERIODIC_HOOKS else ()))
     own = next((name for name in names if is_overridden(callback, name)), None)
     return None if own is None else place_of(getattr(type(callback), own, None))

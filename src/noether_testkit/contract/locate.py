@@ -4,38 +4,35 @@ from __future__ import annotations
 
 import dis
 import inspect
-import sys
 import sysconfig
 import traceback
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from itertools import dropwhile, takewhile
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
 import torch
 
-_KIT = str(Path(__file__).parents[1])
-_FOREIGN = tuple(
-    {_KIT, str(Path(torch.__file__).parent), sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"), "<frozen"}
-)
+_PACKAGE = str(Path(__file__).parents[1])
+_CONTRACT = str(Path(__file__).parent)
+_SHIPPED_CALLBACKS = str(Path(_PACKAGE, "reference_callbacks"))
+_FOREIGN = (_PACKAGE, str(Path(torch.__file__).parent), sysconfig.get_path("stdlib"), "<frozen", "<string>")
+_INSTALLED = (sysconfig.get_path("purelib"), sysconfig.get_path("platlib"))
 
 
 def place_of_caller() -> str | None:
-    """Returns the innermost place in the user's code on the current stack."""
-    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - the stack is what is asked for
-    while frame is not None:
-        if is_users(frame.f_code):
-            return _place(frame.f_code, frame.f_lineno)
-        frame = frame.f_back
-    return None
+    """Returns the place in the callback's code that is running now, looked for outwards from the caller."""
+    frames = list(_outwards(inspect.currentframe()))
+    beyond_probe = dropwhile(_is_contract, frames)
+    return _innermost([(frame.f_code, frame.f_lineno) for frame in takewhile(_is_not_contract, beyond_probe)])
 
 
 def place_of_error(error: BaseException) -> str | None:
-    """Returns the innermost place in the user's code from which an exception came."""
-    places = [
-        _place(frame.f_code, line) for frame, line in traceback.walk_tb(error.__traceback__) if is_users(frame.f_code)
-    ]
-    return places[-1] if places else None
+    """Returns the innermost place in the callback's code from which an exception came."""
+    walked = [(frame.f_code, line) for frame, line in traceback.walk_tb(error.__traceback__)]
+    return _innermost(walked[::-1])
 
 
 def place_of(thing: Any) -> str | None:
@@ -49,6 +46,11 @@ def place_of(thing: Any) -> str | None:
     return f"{short_path(file or '?')}:{line} in {thing.__qualname__}"
 
 
+def place_of_constructor(callback: Any) -> str | None:
+    """Returns the place of a class's constructor, or of a factory."""
+    return place_of(vars(callback).get("__init__", callback) if isinstance(callback, type) else callback)
+
+
 def entered(error: BaseException, function: Any) -> bool:
     """Returns whether a function's body was entered before the exception was raised."""
     code = getattr(inspect.unwrap(getattr(function, "__func__", function)), "__code__", None)
@@ -60,11 +62,6 @@ def is_refusal(error: BaseException) -> bool:
     if isinstance(error, NotImplementedError):
         return _was_raised(error)
     return _was_raised(error) and len(str(error).split()) > 1
-
-
-def is_users(code: CodeType) -> bool:
-    """Returns whether code belongs to the user rather than to the kit, torch or a library."""
-    return _is_users_file(code.co_filename)
 
 
 def short_path(file: str) -> str:
@@ -83,10 +80,34 @@ def in_words(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
+def _outwards(frame: FrameType | None) -> Iterator[FrameType]:
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
+
+
+def _is_contract(frame: FrameType) -> bool:
+    return frame.f_code.co_filename.startswith(_CONTRACT)
+
+
+def _is_not_contract(frame: FrameType) -> bool:
+    return not _is_contract(frame)
+
+
+def _innermost(places: Sequence[tuple[CodeType, int | None]]) -> str | None:
+    """Returns the first of some places, innermost first, that is the user's; one in an installed package if need be."""
+    own = [place for place in places if _is_own(place[0].co_filename)]
+    outside = [place for place in own if not place[0].co_filename.startswith(_INSTALLED)]
+    chosen = next(iter(outside or own), None)
+    return None if chosen is None else _place(*chosen)
+
+
 @lru_cache(maxsize=1024)
-def _is_users_file(file: str) -> bool:
-    shipped = str(Path(_KIT, "reference_callbacks"))
-    return file.startswith(shipped) or not file.startswith(_FOREIGN)
+def _is_own(file: str) -> bool:
+    """Returns whether a file is no part of the kit, torch or Python; packages lie below Python's own folder."""
+    if file.startswith((_SHIPPED_CALLBACKS, *_INSTALLED)):
+        return not file.startswith(_FOREIGN[:2]) or file.startswith(_SHIPPED_CALLBACKS)
+    return not file.startswith(_FOREIGN)
 
 
 def _was_raised(error: BaseException) -> bool:

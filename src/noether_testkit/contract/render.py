@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 import textwrap
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from noether_testkit.contract.report import Report, Result, Verdict
+from noether_testkit.contract.verdict import Verdict
+
+if TYPE_CHECKING:
+    from noether_testkit.contract.report import Report, Result
 
 WIDTH = 110
 
@@ -79,7 +83,11 @@ def _wrapped(name: str, text: str) -> str:
     first = f"    {name:<9} " if name else ""
     return "\n".join(
         textwrap.fill(
-            line, WIDTH, initial_indent=first if number == 0 else indent, subsequent_indent=indent, break_long_words=False
+            line,
+            WIDTH,
+            initial_indent=first if number == 0 else indent,
+            subsequent_indent=indent,
+            break_long_words=False,
         )
         for number, line in enumerate(text.splitlines())
     )

@@ -4,41 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import asdict, dataclass
-from enum import Enum
 from typing import Any
 
+from noether_testkit.contract.render import as_text
+from noether_testkit.contract.verdict import BROKEN, JUDGED, Verdict
 from noether_testkit.errors import ContractError
 
 SCHEMA_VERSION = 1
 """Version of the shape of `Report.to_dict`."""
-
-
-class Verdict(Enum):
-    """What came of one check."""
-
-    PASSED = "passed"
-    FAILED = "failed"
-    WARNED = "warned"
-    ADVISED = "advised"
-    EXPECTED_FAILURE = "expected-failure"
-    UNEXPECTED_PASS = "unexpected-pass"
-    SKIPPED = "skipped"
-    NOT_APPLICABLE = "not-applicable"
-    BLOCKED = "blocked"
-    ERROR = "error"
-
-
-JUDGED = frozenset(
-    {
-        Verdict.PASSED,
-        Verdict.FAILED,
-        Verdict.WARNED,
-        Verdict.ADVISED,
-        Verdict.EXPECTED_FAILURE,
-        Verdict.UNEXPECTED_PASS,
-    }
-)
-BROKEN = frozenset({Verdict.FAILED, Verdict.UNEXPECTED_PASS, Verdict.ERROR})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,8 +107,6 @@ class Report:
             ContractError: With the whole report as its text.
         """
         if not self.ok:
-            from noether_testkit.contract.render import as_text
-
             raise ContractError(f"\n{as_text(self)}")
 
     def _spoils(self, result: Result) -> bool:
@@ -148,5 +119,3 @@ class Report:
         """A check that waits for one that is known to fail, or only warned, is no fault of its own."""
         tolerated = {Verdict.EXPECTED_FAILURE, Verdict.WARNED}
         return any(result.check == name and Verdict(result.outcome) in tolerated for result in self.results)
-
-

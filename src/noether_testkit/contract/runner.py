@@ -13,9 +13,10 @@ from noether_testkit.contract.construction import default_interval, prepare
 from noether_testkit.contract.fake_harness import FakeHarness
 from noether_testkit.contract.harness import Harness
 from noether_testkit.contract.registry import BY_NAME, get_check, selected
-from noether_testkit.contract.report import Report, Result, Verdict
+from noether_testkit.contract.report import Report, Result
 from noether_testkit.contract.sandbox import sandbox
 from noether_testkit.contract.subject import DECLARATIONS, Subject
+from noether_testkit.contract.verdict import Verdict
 from noether_testkit.errors import UnknownNameError, UsageError
 
 FRAMEWORK_CHOICES = ("auto", "fakes")
@@ -108,20 +109,17 @@ class Judge:
             strict=strict,
         )
 
-    def _judge(self, check: Check) -> Result:
+    def _judge(self, check: Check) -> Result:  # noqa: PLR0911 - one return an outcome
         declared = sorted(check.unless & set(self.subject.declares))
         if declared:
             return self._result(check, Verdict.NOT_APPLICABLE, seen=f"The callback declares {declared[0]}.")
         blocking = self._failed_among(check.after)
         if blocking is not None:
             return self._blocked(check, blocking)
-        expected = (self.subject.expected_failures or {}).get(check.name)
         try:
-            with sandbox(), Bench(self.subject, self._harness, self._rehearsed()) as bench:
-                note = check.function(bench)
+            note = self._run(check)
         except Finding as finding:
-            cause = self._failed_among(check.explained_by)
-            return self._found(check, finding, expected) if cause is None else self._blocked(check, cause)
+            return self._found(check, finding)
         except NotApplicable as reason:
             return self._result(check, Verdict.NOT_APPLICABLE, seen=str(reason))
         except Unjudged as reason:
@@ -129,10 +127,18 @@ class Judge:
         except Exception as error:  # noqa: BLE001 - a fault of the kit must not cost the report
             trace = "".join(traceback.format_exception(error))
             return self._result(check, Verdict.ERROR, seen=f"The kit itself failed; please report this:\n{trace}")
-        if expected is not None:
-            seen = f"It was expected to fail ({expected}), but it holds."
-            return self._result(check, Verdict.UNEXPECTED_PASS, seen=seen, fix="Take it out of expected_failures.")
-        return self._result(check, Verdict.PASSED, seen=note)
+        return self._held(check, note)
+
+    def _run(self, check: Check) -> str | None:
+        with sandbox(), Bench(self.subject, self._harness, self._rehearsed()) as bench:
+            return check.function(bench)
+
+    def _held(self, check: Check, note: str | None) -> Result:
+        expected = (self.subject.expected_failures or {}).get(check.name)
+        if expected is None:
+            return self._result(check, Verdict.PASSED, seen=note)
+        seen = f"It was expected to fail ({expected}), but it holds."
+        return self._result(check, Verdict.UNEXPECTED_PASS, seen=seen, fix="Take it out of expected_failures.")
 
     def _blocked(self, check: Check, by: str, reason: str = "") -> Result:
         return self._result(check, Verdict.BLOCKED, seen=f"{by} has to hold first{reason}.", blocked_by=by)
@@ -159,7 +165,11 @@ class Judge:
             self._rehearsal = rehearse(self.subject, self._harness)
         return self._rehearsal
 
-    def _found(self, check: Check, finding: Finding, expected: str | None) -> Result:
+    def _found(self, check: Check, finding: Finding) -> Result:
+        cause = self._failed_among(check.explained_by)
+        if cause is not None:
+            return self._blocked(check, cause)
+        expected = (self.subject.expected_failures or {}).get(check.name)
         verdict = _VERDICT_OF[check.force] if expected is None else Verdict.EXPECTED_FAILURE
         return self._result(
             check,

@@ -114,11 +114,11 @@ def _require_callback(callback: Any) -> None:
     if isinstance(callback, type):
         if not is_callback_class(callback):
             raise TargetError(
-                f"{callback.__qualname__} is no callback: it does not derive from CallbackBase of noether.core.callbacks "
-                "or noether_testkit.core.callbacks."
+                f"{callback.__qualname__} is no callback: it does not derive from CallbackBase "
+                "(noether.core.callbacks or noether_testkit.core.callbacks)."
             )
         if isabstract(callback):
-            missing = ", ".join(sorted(callback.__abstractmethods__))
+            missing = ", ".join(sorted(getattr(callback, "__abstractmethods__", ())))
             raise TargetError(
                 f"{callback.__qualname__} is abstract and cannot be built: it lacks {missing}. "
                 "Judge a class that implements it."

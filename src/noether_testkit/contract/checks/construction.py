@@ -8,9 +8,9 @@ from typing import Any
 from noether_testkit.contract.bench import Bench
 from noether_testkit.contract.check import Finding, Force, check
 from noether_testkit.contract.construction import COLLABORATORS, is_class, refused_collaborators, signature
-from noether_testkit.contract.locate import in_words, is_refusal, place_of, place_of_error
+from noether_testkit.contract.locate import in_words, is_refusal, place_of_constructor, place_of_error
 from noether_testkit.errors import nearest_names
-from noether_testkit.fakes.lineage import base_of, is_callback_class
+from noether_testkit.fakes.lineage import base_of
 
 
 @check(
@@ -49,7 +49,7 @@ def hands_collaborators_to_the_base(bench: Bench) -> None:
             expected=f"It has every attribute that {base.__name__} sets.",
             fix="Call super().__init__(...) in the constructor and hand it all that the base class takes; "
             "the short way is `def __init__(self, callback_config, **kwargs)` with `super().__init__(..., **kwargs)`.",
-            location=place_of(type(callback).__init__),
+            location=place_of_constructor(type(callback)),
         )
     for name, thing in given.items():
         _require_own_place(callback, name, thing, given)
@@ -66,7 +66,7 @@ def _require_all_collaborators(bench: Bench) -> None:
         f"keyword.{' Perhaps another name was meant: ' + ', '.join(hints) + '.' if hints else ''}",
         expected=f"It takes {', '.join(COLLABORATORS)} and name.",
         fix="Name the parameters exactly so, or take **kwargs and hand them on: super().__init__(**kwargs).",
-        location=place_of(_constructor(bench.subject.callback)),
+        location=place_of_constructor(bench.subject.callback),
     )
 
 
@@ -85,7 +85,7 @@ def _require_built(bench: Bench, errors: Any, arguments: str) -> None:
         seen=f"Built with {arguments}{config}, the constructor raised {in_words(error)}.",
         expected="The constructor returns.",
         fix=fix,
-        location=place_of_error(error) or place_of(_constructor(bench.subject.callback)),
+        location=place_of_error(error) or place_of_constructor(bench.subject.callback),
     )
 
 
@@ -101,7 +101,7 @@ def _require_own_place(callback: Any, name: str, thing: Any, given: dict[str, An
         seen=f"After the constructor self.{name} is {'None' if held is None else f'the {other}'}.",
         expected=f"self.{name} is the {name} that the constructor was given.",
         fix="Hand each collaborator to super().__init__ under its own keyword.",
-        location=place_of(type(callback).__init__),
+        location=place_of_constructor(type(callback)),
     )
 
 
@@ -114,10 +114,6 @@ def _attributes_of(base: type, collaborators: dict[str, Any]) -> list[str]:
     if base.__name__ == "PeriodicDataIteratorCallback":
         names += ["dataset_key", "sampler_config"]
     return names
-
-
-def _constructor(callback: Any) -> Any:
-    return callback.__init__ if isinstance(callback, type) and is_callback_class(callback) else callback
 
 
 def _listed(names: list[str]) -> str:

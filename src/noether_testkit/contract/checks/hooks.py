@@ -115,7 +115,7 @@ def survives_a_zero_update_run(bench: Bench) -> str | None:
 @check(
     force=Force.MUST,
     promise="completes an ordinary run, and an evaluation run or refuses it.",
-    why="An exception in a hook ends the whole run. In the tracking, start and end hooks not even a checkpoint is saved.",
+    why="An error in a hook ends the whole run; in the tracking, start and end hooks not even a checkpoint is saved.",
     after=_BUILT,
     explained_by=("fits-hook-signatures", "leaves-grad-mode-alone", "has-state-of-the-right-shape"),
 )

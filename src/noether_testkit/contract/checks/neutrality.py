@@ -61,9 +61,7 @@ def leaves_modes_untouched(bench: Bench) -> None:
     )
 
 
-def _first_change(
-    bench: Bench, probe: Callable[[torch.nn.Module], Probe]
-) -> tuple[Moment, list[Change]] | None:
+def _first_change(bench: Bench, probe: Callable[[torch.nn.Module], Probe]) -> tuple[Moment, list[Change]] | None:
     """Returns the first call, of an ordinary, a resumed or an evaluation run, that left a change behind."""
     found: list[tuple[Moment, list[Change]]] = []
 

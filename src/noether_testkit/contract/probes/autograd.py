@@ -25,7 +25,9 @@ class AutogradProbe:
 
     def changes(self, before: dict[str, str], after: dict[str, str]) -> list[Change]:
         """Returns the switches that differ."""
-        return [Change(what=name, before=before[name], after=after[name]) for name in before if before[name] != after[name]]
+        return [
+            Change(what=name, before=before[name], after=after[name]) for name in before if before[name] != after[name]
+        ]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,8 +53,8 @@ class recorded_operations(TorchFunctionMode):  # noqa: N801 - used as a function
         super().__init__()
         self._seen: list[RecordedOperation] = []
 
-    def __enter__(self) -> list[RecordedOperation]:  # type: ignore[override]
-        super().__enter__()
+    def __enter__(self) -> list[RecordedOperation]:
+        super().__enter__()  # type: ignore[no-untyped-call]
         return self._seen
 
     def __torch_function__(

@@ -253,7 +253,7 @@ class PeriodicDataIteratorCallback(PeriodicCallback, metaclass=ABCMeta):
             update_counter: The progress of the run.
         """
 
-    def periodic_callback(
+    def periodic_callback(  # type: ignore[override]  # the framework's signature: the trainer gives more here
         self,
         *,
         interval_type: IntervalType,
