@@ -2,7 +2,7 @@
 # Sourced, never run.
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-export PIP_DISABLE_PIP_VERSION_CHECK=1
+export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_QUIET=2 # errors only
 
 say() {
     printf '==> %s\n' "$*"
@@ -49,7 +49,7 @@ ensure_venv() {
         return
     fi
     say "Installing noether-testkit[$extras] into .venv (a minute or two the first time)"
-    .venv/bin/python -m pip install --quiet -e ".[$extras]" -c constraints.txt ||
+    .venv/bin/python -m pip install -e ".[$extras]" -c constraints.txt ||
         die "The installation failed, see above. Check the network, then run this again; to start afresh, remove .venv."
     fingerprint >"$stamp"
 }
