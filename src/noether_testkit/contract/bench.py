@@ -5,10 +5,10 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from noether_testkit.contract.check import Unjudged
 from noether_testkit.contract.harness import Harness, Moment, Outcome, Watcher
@@ -17,6 +17,8 @@ from noether_testkit.contract.ordinary import ordinary_plan
 from noether_testkit.contract.subject import Subject
 from noether_testkit.errors import TestkitError
 from noether_testkit.plan import TrainingPlan
+
+T = TypeVar("T")
 
 ORDINARY_RUN = "completes-an-ordinary-run"
 """Name of the check that speaks for a callback that breaks any run."""
@@ -30,11 +32,13 @@ class Rehearsal:
         plan: The plan of an ordinary run.
         outcome: What came of it.
         silent_keys: Metrics that the callback logs itself, so that the kit does not.
+        memory: Observations that several checks share.
     """
 
     plan: TrainingPlan
     outcome: Outcome
     silent_keys: frozenset[str]
+    memory: dict[str, Any] = field(default_factory=dict)
 
 
 class Bench:
@@ -77,9 +81,22 @@ class Bench:
             silent_keys=self.rehearsal.silent_keys,
         )
 
-    def evaluate(self, *, watch: Watcher | None = None) -> Outcome:
+    def evaluate(
+        self,
+        *,
+        watch: Watcher | None = None,
+        hook_faults: Mapping[tuple[str, str], Callable[[], BaseException]] | None = None,
+    ) -> Outcome:
         """Does an evaluation run, and returns what came of it."""
-        return self.train(replace(self.plan, evaluate=True), watch=watch)
+        return self.train(replace(self.plan, evaluate=True), watch=watch, hook_faults=hook_faults)
+
+    def once(self, name: str, observe: Callable[[], T]) -> T:
+        """Returns an observation that several checks share, made by the first that asks for it."""
+        memory = self.rehearsal.memory
+        if name not in memory:
+            memory[name] = observe()
+        observation: T = memory[name]
+        return observation
 
     @property
     def plan_with_checkpoint(self) -> TrainingPlan:

@@ -89,12 +89,10 @@ def resolve_config(subject: Subject) -> Any:
         raise SubjectError(_refusal(subject, schema, error)) from None
 
 
-def default_interval(subject: Subject) -> dict[str, Any] | None:
-    """Returns the config values that the kit chose because the subject has none, or `None`."""
+def chosen_values(subject: Subject) -> dict[str, Any]:
+    """Returns the config values that the kit chose because the subject has no config and its schema no default."""
     schema = config_class(subject.callback)
-    if subject.config is not None or schema is None:
-        return None
-    return {name: value for name, value in _default_config(subject, schema).model_dump().items() if value is not None}
+    return {} if subject.config is not None or schema is None else _default_values(subject, schema)
 
 
 @lru_cache(maxsize=256)
@@ -132,17 +130,24 @@ def is_class(subject: Subject) -> bool:
 
 
 def _default_config(subject: Subject, schema: type[BaseModel]) -> BaseModel:
+    return schema.model_validate(_default_values(subject, schema))
+
+
+def _default_values(subject: Subject, schema: type[BaseModel]) -> dict[str, Any]:
+    """Returns the fewest values that the schema takes: none, a data set, and an interval."""
     dataset = {"dataset_key": "test"} if _is_required(schema, "dataset_key") else {}
     interval = {"every_n_epochs": 1} if dataset else {"every_n_updates": 2}
-    for values in ({**dataset}, {**dataset, **interval}):
+    for values in (dataset, {**dataset, **interval}):
         try:
-            return schema.model_validate(values)
+            schema.model_validate(values)
         except ValidationError as error:
             refused = error
+        else:
+            return values
     raise SubjectError(
         f"{subject.label} needs a config of {schema.__name__}, and an interval alone does not do: "
         f"{_fields(schema, refused)} Pass it: config={{...}}."
-    ) from None
+    )
 
 
 def _refusal(subject: Subject, schema: type[BaseModel], error: ValidationError) -> str:

@@ -11,6 +11,7 @@ import torch
 
 from noether_testkit import __version__
 from noether_testkit.contract.companions import Conductor, MetricFeed, Series, SimulatedCrash
+from noether_testkit.contract.compare import snapshot
 from noether_testkit.contract.construction import build
 from noether_testkit.contract.harness import HookError, Moment, Outcome, Stage, Watcher
 from noether_testkit.contract.metrics import series_for
@@ -75,6 +76,7 @@ class _Session:
         self.uses: dict[tuple[str, str], None] = {}
         self.hook_errors: list[HookError] = []
         self.checkpoints: dict[int, Checkpoint] = {}
+        self.saved: dict[int, Any] = {}
         self.pending_faults = dict(hook_faults)
         self.logged_keys: set[str] = set()
         self.series: dict[str, Series] = series_for(subject, silent_keys)
@@ -101,6 +103,7 @@ class _Session:
             logged_keys=frozenset(self.logged_keys),
             log=tuple(self.fake.log_writer.log_entries),
             checkpoints=self.checkpoints,
+            saved=self.saved,
             weights={name: tensor.detach().clone() for name, tensor in self.fake.model.state_dict().items()},
             updates=self.fake.update_counter.update,
         )
@@ -140,7 +143,9 @@ class _Session:
 
     def _act(self, tag: str, stop: Stop | None) -> None:
         if stop is None:
-            self.checkpoints[self.fake.update_counter.update] = self.fake.save_checkpoint(tag)
+            update = self.fake.update_counter.update
+            self.checkpoints[update] = self.fake.save_checkpoint(tag)
+            self.saved[update] = snapshot(self.stage.callback.state_dict())
         elif stop.kind == "signal":
             self.fake.trainer.request_stop()
         else:

@@ -75,6 +75,7 @@ class Outcome:
         logged_keys: Keys that the callback logged itself.
         log: The flushed log entries.
         checkpoints: The checkpoints that the plan asked for, by update.
+        saved: Copies of the callback's state at the time of each checkpoint, by update.
         weights: Parameters and buffers at the end, by name.
         updates: Finished updates.
     """
@@ -85,6 +86,7 @@ class Outcome:
     logged_keys: frozenset[str] = frozenset()
     log: tuple[Mapping[str, Any], ...] = ()
     checkpoints: Mapping[int, Checkpoint] = field(default_factory=dict)
+    saved: Mapping[int, Any] = field(default_factory=dict)
     weights: Mapping[str, torch.Tensor] = field(default_factory=dict)
     updates: int = 0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dis
 import inspect
+import re
 import sysconfig
 import traceback
 from collections.abc import Iterator, Sequence
@@ -15,6 +16,8 @@ from typing import Any
 
 import torch
 
+_TEMPORARY = re.compile(r"[^\s'\"]*noether-testkit-[\w]+")
+_ADDRESS = re.compile(r"0x[0-9a-fA-F]{6,}")
 _PACKAGE = str(Path(__file__).parents[1])
 _CONTRACT = str(Path(__file__).parent)
 _SHIPPED_CALLBACKS = str(Path(_PACKAGE, "reference_callbacks"))
@@ -78,6 +81,11 @@ def in_words(error: BaseException) -> str:
     text = " ".join(str(error).split())
     text = text if len(text) <= 300 else f"{text[:300]}…"
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def steady(text: str) -> str:
+    """Returns a text without what differs from run to run: temporary folders and addresses in memory."""
+    return _ADDRESS.sub("0x…", _TEMPORARY.sub("<temporary folder>", text))
 
 
 def _outwards(frame: FrameType | None) -> Iterator[FrameType]:

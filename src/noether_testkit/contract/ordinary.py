@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from noether_testkit.contract.construction import resolve_config
@@ -18,14 +19,30 @@ def ordinary_plan(subject: Subject) -> TrainingPlan:
     An interval of more than half of `LONGEST` updates is due less often, or never.
     """
     config = resolve_config(subject)
+    plan = _plan_over(subject)
     if epochs := _interval(config, "every_n_epochs"):
-        per_epoch = max(1, min(4, LONGEST // (2 * epochs)))
-        return TrainingPlan(epochs=max(2, min(2 * epochs, LONGEST)), dataset_size=2 * per_epoch)
+        return _with_epochs(plan, max(2, 2 * epochs), own_data=subject.datasets is not None)
     if updates := _interval(config, "every_n_updates"):
-        return TrainingPlan(updates=_whole_epochs(2 * updates))
+        return replace(plan, updates=_whole_epochs(2 * updates))
     if samples := _interval(config, "every_n_samples"):
-        return TrainingPlan(updates=_whole_epochs(samples))
-    return TrainingPlan()
+        return replace(plan, updates=_whole_epochs(2 * samples // plan.batch_size))
+    return plan
+
+
+def _plan_over(subject: Subject) -> TrainingPlan:
+    """Returns a plan with about four updates an epoch over the subject's training set, or the default one."""
+    train = dict(subject.datasets()).get("train") if subject.datasets is not None else None
+    if train is None:
+        return TrainingPlan()
+    size = len(next(iter(train.values())))
+    return TrainingPlan(dataset_size=size, batch_size=max(1, size // 4))
+
+
+def _with_epochs(plan: TrainingPlan, epochs: int, *, own_data: bool) -> TrainingPlan:
+    """Returns a plan of that many epochs, shorter ones where it would get too long."""
+    per_epoch = plan.updates_per_epoch if own_data else max(1, min(4, LONGEST // epochs))
+    size = plan.dataset_size if own_data else per_epoch * plan.batch_size
+    return replace(plan, epochs=min(epochs, max(2, LONGEST // per_epoch)), dataset_size=size)
 
 
 def _whole_epochs(updates: int) -> int:

@@ -9,9 +9,10 @@ from typing import Any
 
 from noether_testkit.contract.bench import Bench, Rehearsal, rehearse
 from noether_testkit.contract.check import Check, Finding, Force, NotApplicable, Unjudged
-from noether_testkit.contract.construction import default_interval, prepare
+from noether_testkit.contract.construction import chosen_values, prepare
 from noether_testkit.contract.fake_harness import FakeHarness
 from noether_testkit.contract.harness import Harness
+from noether_testkit.contract.locate import steady
 from noether_testkit.contract.registry import BY_NAME, get_check, selected
 from noether_testkit.contract.report import Report, Result
 from noether_testkit.contract.sandbox import sandbox
@@ -181,7 +182,8 @@ class Judge:
             location=finding.location,
         )
 
-    def _result(self, check: Check, verdict: Verdict, **fields: Any) -> Result:
+    def _result(self, check: Check, verdict: Verdict, **fields: str | None) -> Result:
+        texts = {name: text if text is None else steady(text) for name, text in fields.items()}
         return Result(
             check=check.name,
             force=check.force.value,
@@ -189,7 +191,7 @@ class Judge:
             promise=check.promise,
             page=check.page,
             repeat=self._repeat(check),
-            **fields,
+            **texts,
         )
 
     def _repeat(self, check: Check) -> str:
@@ -206,7 +208,7 @@ class Judge:
         return " ".join([*words, f"--select {check.name}"])
 
     def _notes(self) -> Iterable[str]:
-        chosen = default_interval(self.subject)
+        chosen = chosen_values(self.subject)
         if chosen:
             values = ", ".join(f"{name}={value!r}" for name, value in chosen.items())
             yield f"No config was given; the kit chose {values}."

@@ -76,12 +76,12 @@ def runs_without_grad(bench: Bench) -> None:
 def leaves_grad_mode_alone(bench: Bench) -> None:
     """Compares the switches around each call, in an ordinary run, an evaluation run, and runs with faults."""
     watch = _ModeWatch()
-    outcome = bench.train(watch=watch)
-    bench.evaluate(watch=watch)
+    outcome, evaluation = bench.train(watch=watch), bench.evaluate(watch=watch)
     _require_same_modes(watch, "")
-    for hook, method in outcome.uses:
-        bench.train(watch=watch, hook_faults={(hook, method): _injected})
-        _require_same_modes(watch, f", after {method} had raised in it")
+    for run, uses in ((bench.train, outcome.uses), (bench.evaluate, evaluation.uses)):
+        for hook, method in uses:
+            run(watch=watch, hook_faults={(hook, method): _injected})
+            _require_same_modes(watch, f", after {method} had raised in it")
     _require_finished(outcome)
 
 

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 
-from noether_testkit.contract.bench import Bench, Enough, unfinished
-from noether_testkit.contract.check import Finding, Force, NotApplicable, check
-from noether_testkit.contract.compare import differences, in_words, snapshot
-from noether_testkit.contract.diary import Entry, keep_diary, unsteady_paths, writing
-from noether_testkit.contract.harness import Moment
+from noether_testkit.contract.bench import Bench, unfinished
+from noether_testkit.contract.check import Finding, Force, NotApplicable, Unjudged, check
+from noether_testkit.contract.compare import Difference, differences, in_words
+from noether_testkit.contract.diary import (
+    Entry,
+    Resumption,
+    evaluation_diary,
+    ordinary_diary,
+    resumptions,
+    unsteady_in_runs,
+)
 from noether_testkit.contract.hooks import is_overridden
 from noether_testkit.contract.locate import in_words as error_in_words
 from noether_testkit.contract.locate import is_refusal, place_of, place_of_error
@@ -31,8 +36,7 @@ _SHAPED = (*_BUILT, "has-state-of-the-right-shape")
 )
 def has_state_of_the_right_shape(bench: Bench) -> None:
     """Asks for the state after the constructor and after every hook."""
-    entries, _ = keep_diary(bench)
-    for entry in entries:
+    for entry in ordinary_diary(bench).entries:
         wrong = _wrong_shape(entry)
         if wrong is not None:
             raise Finding(
@@ -53,7 +57,7 @@ def has_state_of_the_right_shape(bench: Bench) -> None:
 def saves_and_loads_as_a_pair(bench: Bench) -> None:
     """Compares which of the two methods the class overrides with what it answers."""
     callback, _ = bench.build()
-    saves = is_overridden(callback, "state_dict") and any(entry.state for entry in keep_diary(bench)[0])
+    saves = is_overridden(callback, "state_dict") and any(entry.state for entry in ordinary_diary(bench).entries)
     loads = is_overridden(callback, "load_state_dict")
     if saves and not loads:
         raise Finding(
@@ -81,18 +85,13 @@ def saves_and_loads_as_a_pair(bench: Bench) -> None:
 )
 def is_stateful_from_construction(bench: Bench) -> None:
     """Compares what the callback answers after its constructor with what it answers at every later moment."""
-    entries, outcome = keep_diary(bench, bench.plan_with_checkpoint)
-    later = list(entries[1:])
-    for checkpoint in outcome.checkpoints.values():
-        later += keep_diary(bench, bench.plan.resumed(checkpoint))[0]
-    later += _evaluation_diary(bench)
-    first = entries[0] if entries else None
-    for entry in later:
-        if first is not None and entry.error is None:
+    first, *later = ordinary_diary(bench).entries
+    resumed = [entry for each in resumptions(bench) for entry in each.diary.entries]
+    for entry in [*later, *resumed, *evaluation_diary(bench).entries]:
+        if entry.error is None:
             _require_same_kind(bench, first, entry)
             _require_same_key(bench, first, entry)
-    if outcome.error is not None:
-        raise unfinished(outcome)
+    _require_finished(bench)
 
 
 @check(
@@ -104,9 +103,8 @@ def is_stateful_from_construction(bench: Bench) -> None:
 )
 def saves_what_loads_safely(bench: Bench) -> None:
     """Puts the state of every moment through torch.save and torch.load."""
-    entries, outcome = keep_diary(bench)
-    _require_state(entries)
-    for entry in entries:
+    _require_state(bench)
+    for entry in ordinary_diary(bench).entries:
         try:
             through_disk(entry.state)
         except Exception as error:  # noqa: BLE001 - torch raises many kinds
@@ -118,8 +116,7 @@ def saves_what_loads_safely(bench: Bench) -> None:
                 "back in load_state_dict.",
                 location=_place(bench, "state_dict"),
             ) from None
-    if outcome.error is not None:
-        raise unfinished(outcome)
+    _require_finished(bench)
 
 
 @check(
@@ -127,19 +124,26 @@ def saves_what_loads_safely(bench: Bench) -> None:
     promise="answers the same state again after a fresh instance has loaded it.",
     why="What does not come back is lost at every resume: a best value, a patience counter, a window. The run goes on "
     "with wrong decisions, and nothing in the log shows it.",
-    after=(*_SHAPED, "saves-and-loads-as-a-pair"),
+    after=(*_SHAPED, "saves-and-loads-as-a-pair", "is-stateful-from-construction", "saves-what-loads-safely"),
 )
 def round_trips_its_state(bench: Bench) -> str | None:
-    """Loads the state of every moment into a fresh instance and compares what that answers."""
-    (entries, outcome), (again, _) = keep_diary(bench), keep_diary(bench)
-    _require_state(entries)
-    left_out = unsteady_paths(entries, again)
-    for entry in _distinct(entries):
-        refusal = _require_round_trip(bench, entry, left_out)
-        if refusal is not None:
-            return refusal
-    if outcome.error is not None:
-        raise unfinished(outcome)
+    """Resumes from checkpoints, and compares what the fresh instance answers with what was saved."""
+    _require_state(bench)
+    left_out = unsteady_in_runs(bench)
+    for each in resumptions(bench):
+        error = _load_error(each)
+        if error is not None and is_refusal(error):
+            return f"It refuses to load a state: {error_in_words(error)}."
+        if error is not None:
+            raise Finding(
+                seen=f"A fresh instance was given the state saved after update {each.update}, and load_state_dict "
+                f"raised {error_in_words(error)}.",
+                expected="load_state_dict takes every state that state_dict has handed out.",
+                fix="Read the keys that state_dict writes, under the same names.",
+                location=place_of_error(error) or _place(bench, "load_state_dict"),
+            )
+        _require_restored(bench, each, left_out)
+    _require_finished(bench)
     return _left_out(left_out)
 
 
@@ -148,25 +152,20 @@ def round_trips_its_state(bench: Bench) -> str | None:
     promise="still has the loaded state after before_training.",
     why="The trainer loads states first and calls before_training then. A start hook that sets its counters to zero "
     "throws the loaded state away at every resume: patience starts over, and the best value is forgotten.",
-    after=(*_SHAPED, "saves-and-loads-as-a-pair", "saves-what-loads-safely"),
+    after=(*_SHAPED, "saves-and-loads-as-a-pair", "is-stateful-from-construction", "saves-what-loads-safely"),
 )
 def keeps_loaded_state_at_start(bench: Bench) -> str | None:
-    """Resumes from checkpoints with a state that is not the initial one, and looks after the start hook."""
-    entries, _ = keep_diary(bench)
-    _require_state(entries)
-    again, outcome = keep_diary(bench, bench.plan_with_checkpoints)
-    left_out = unsteady_paths(entries, again)
-    for checkpoint in outcome.checkpoints.values():
-        resumed: list[Entry] = []
-        end = bench.train(bench.plan.resumed(checkpoint), watch=_until_started(writing(resumed)))
-        refused = next((each for each in end.hook_errors if each.moment.hook == "load_state_dict"), None)
-        if refused is not None and is_refusal(refused.error):
-            return f"It refuses to load a state: {error_in_words(refused.error)}."
-        if not isinstance(end.error, Enough):
-            raise unfinished(end)
-        _require_kept(bench, resumed, left_out)
-    if outcome.error is not None:
-        raise unfinished(outcome)
+    """Resumes from checkpoints, and compares the state before and after the start hook."""
+    _require_state(bench)
+    left_out = unsteady_in_runs(bench)
+    for each in resumptions(bench):
+        error = _load_error(each)
+        if error is not None and is_refusal(error):
+            return f"It refuses to load a state: {error_in_words(error)}."
+        if error is not None:
+            raise Unjudged("round-trips-its-state", f"load_state_dict raised {error_in_words(error)}")
+        _require_kept(bench, each, left_out)
+    _require_finished(bench)
     return _left_out(left_out)
 
 
@@ -213,91 +212,66 @@ def _require_same_key(bench: Bench, first: Entry, entry: Entry) -> None:
     )
 
 
-def _require_state(entries: list[Entry]) -> None:
-    if all(entry.state is None for entry in entries):
-        raise NotApplicable(f"state_dict() answered None at all {len(entries)} moments of a run: there is no state.")
+def _require_state(bench: Bench) -> None:
+    diary = ordinary_diary(bench)
+    if diary.is_stateless:
+        moments = len(diary.entries)
+        raise NotApplicable(f"state_dict() answered None at all {moments} moments of a run: there is no state.")
 
 
-def _require_round_trip(bench: Bench, entry: Entry, left_out: frozenset[str]) -> str | None:
-    """Returns a sentence if the callback refuses to load, and raises if the state comes back changed."""
-    fresh, _ = bench.build()
-    try:
-        fresh.load_state_dict(_from_disk_or_copy(entry.state))
-        answer = snapshot(fresh.state_dict())
-    except Exception as error:  # noqa: BLE001 - whatever the callback raises is judged
-        if is_refusal(error):
-            return f"It refuses to load a state: {error_in_words(error)}."
-        raise Finding(
-            seen=f"A fresh instance was given the state {entry.when} and raised {error_in_words(error)}.",
-            expected="load_state_dict takes every state that state_dict has handed out.",
-            fix="Read the keys that state_dict writes, under the same names.",
-            location=place_of_error(error) or _place(bench, "load_state_dict"),
-        ) from None
-    found = differences(entry.state, answer, ignore=left_out)
-    if found:
-        first = found[0]
-        more = f" {len(found) - 1} more entries differ." if len(found) > 1 else ""
-        raise Finding(
-            seen=f"{first.path} was {first.left} {entry.when}; a fresh instance that loaded this state answers "
-            f"{first.right}.{more}",
-            expected="The same keys, values, types, shapes and dtypes.",
-            fix="Set in load_state_dict every attribute that state_dict reads, from the entry of the same name, and "
-            "keep its type.",
-            location=_place(bench, "load_state_dict"),
-        )
-    return None
+def _require_finished(bench: Bench) -> None:
+    outcome = ordinary_diary(bench).outcome
+    if outcome.error is not None:
+        raise unfinished(outcome)
 
 
-def _require_kept(bench: Bench, resumed: list[Entry], left_out: frozenset[str]) -> None:
+def _load_error(resumption: Resumption) -> BaseException | None:
+    errors = resumption.diary.outcome.hook_errors
+    return next((each.error for each in errors if each.moment.hook == "load_state_dict"), None)
+
+
+def _require_restored(bench: Bench, resumption: Resumption, left_out: frozenset[str]) -> None:
+    """Compares with what was saved after each of the two loads; what is right after one of them is restored.
+
+    After the first load the weights are still fresh; the second one is a matter of its own.
+    """
+    found: dict[str, Difference] | None = None
+    for entry in resumption.loaded:
+        wrong = {each.path: each for each in differences(resumption.saved, entry.state, ignore=left_out)}
+        found = wrong if found is None else {path: wrong[path] for path in found if path in wrong}
+    if not found:
+        return
+    first = next(iter(found.values()))
+    more = f" {len(found) - 1} more entries differ." if len(found) > 1 else ""
+    raise Finding(
+        seen=f"{first.path} was {first.left} when it was saved after update {resumption.update}; a fresh instance that "
+        f"loaded this state answers {first.right}.{more}",
+        expected="The same keys, values, types, shapes and dtypes.",
+        fix="Set in load_state_dict every attribute that state_dict reads, from the entry of the same name, and keep "
+        "its type.",
+        location=_place(bench, "load_state_dict"),
+    )
+
+
+def _require_kept(bench: Bench, resumption: Resumption, left_out: frozenset[str]) -> None:
     """Compares the state before and after the start hook of a resumed run."""
-    *_, loaded, started = resumed
+    entries = resumption.diary.entries
+    started = next((entry for entry in entries if entry.hook == "before_training"), None)
+    if started is None:
+        raise unfinished(resumption.diary.outcome)
+    loaded = entries[entries.index(started) - 1]
     found = differences(loaded.state, started.state, ignore=left_out)
     if not found:
         return
     first = found[0]
     raise Finding(
-        seen=f"In a run that was resumed after update {started.update}, {first.path} was {first.left} when it had been "
-        f"loaded, and {first.right} after before_training.",
+        seen=f"In a run that was resumed after update {resumption.update}, {first.path} was {first.left} when it had "
+        f"been loaded, and {first.right} after before_training.",
         expected="before_training leaves a loaded state as it is.",
         fix="Set start values in the constructor. Where only before_training can, do it only if nothing was loaded: "
         "let load_state_dict set self._loaded = True and ask for that.",
         location=_place(bench, "before_training"),
     )
-
-
-def _until_started(watch: Any) -> Any:
-    """Returns a watcher that ends the run after its start hook, when it has been watched."""
-
-    @contextmanager
-    def limited(moment: Moment) -> Iterator[None]:
-        with watch(moment):
-            yield
-        if moment.hook == "before_training":
-            raise Enough
-
-    return limited
-
-
-def _distinct(entries: list[Entry]) -> list[Entry]:
-    """Returns one entry for each state that differs from the one before."""
-    chosen: list[Entry] = []
-    for entry in entries:
-        if entry.state is not None and (not chosen or differences(chosen[-1].state, entry.state)):
-            chosen.append(entry)
-    return chosen
-
-
-def _from_disk_or_copy(state: Any) -> Any:
-    try:
-        return through_disk(state)
-    except Exception:  # noqa: BLE001 - saves-what-loads-safely speaks of that
-        return snapshot(state)
-
-
-def _evaluation_diary(bench: Bench) -> list[Entry]:
-    entries: list[Entry] = []
-    bench.evaluate(watch=writing(entries))
-    return entries
 
 
 def _culprit(state: Any, path: str = "state") -> str:
