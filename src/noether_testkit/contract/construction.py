@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -26,7 +26,8 @@ COLLABORATORS = (
 )
 """The keywords of the seven collaborators."""
 
-Build = Callable[..., Any]
+_INTERVAL_LIMITS = {"every_n_updates": (32, 2), "every_n_epochs": (16, 1), "every_n_samples": (64, 4)}
+"""For each unit the longest interval that the kit's runs reach twice, and the one that stands in for longer ones."""
 
 
 def prepare(subject: Subject) -> None:
@@ -68,11 +69,31 @@ def build(subject: Subject, collaborators: Mapping[str, Any], **more: Any) -> An
 
 
 def resolve_config(subject: Subject) -> Any:
-    """Returns a fresh config object, or `None` for a callback without one.
+    """Returns a fresh config object, with an interval that short runs reach, or `None` for a callback without one.
 
     Raises:
         SubjectError: The schema refuses the config, or there is no schema to validate it.
     """
+    config = _given_config(subject)
+    for name, (_, short) in _too_long(config).items():
+        object.__setattr__(config, name, short)
+    return config
+
+
+def shortened_intervals(subject: Subject) -> dict[str, tuple[int, int]]:
+    """Returns the intervals that are too long for the kit's runs: as given, and as used instead."""
+    return _too_long(_given_config(subject))
+
+
+def _too_long(config: Any) -> dict[str, tuple[int, int]]:
+    return {
+        name: (value, short)
+        for name, (longest, short) in _INTERVAL_LIMITS.items()
+        if isinstance(value := getattr(config, name, None), int) and value > longest
+    }
+
+
+def _given_config(subject: Subject) -> Any:
     schema = config_class(subject.callback)
     if subject.config is None:
         return None if schema is None else _default_config(subject, schema)

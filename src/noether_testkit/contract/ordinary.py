@@ -14,10 +14,7 @@ LONGEST = 64
 
 
 def ordinary_plan(subject: Subject) -> TrainingPlan:
-    """Returns a plan in which the callback's interval is due at least twice, where that is to be had.
-
-    An interval of more than half of `LONGEST` updates is due less often, or never.
-    """
+    """Returns a plan in which the callback's interval is due at least twice."""
     config = resolve_config(subject)
     plan = _plan_over(subject)
     if epochs := _interval(config, "every_n_epochs"):

@@ -9,7 +9,7 @@ from typing import Any
 
 from noether_testkit.contract.bench import Bench, Rehearsal, rehearse
 from noether_testkit.contract.check import Check, Finding, Force, NotApplicable, Unjudged
-from noether_testkit.contract.construction import chosen_values, prepare
+from noether_testkit.contract.construction import chosen_values, prepare, shortened_intervals
 from noether_testkit.contract.fake_harness import FakeHarness
 from noether_testkit.contract.harness import Harness
 from noether_testkit.contract.locate import steady
@@ -212,6 +212,8 @@ class Judge:
         if chosen:
             values = ", ".join(f"{name}={value!r}" for name, value in chosen.items())
             yield f"No config was given; the kit chose {values}."
+        for name, (given, used) in shortened_intervals(self.subject).items():
+            yield f"{name}={given} is longer than the kit's runs; it was judged with {name}={used}."
 
 
 def _as_json(config: Any) -> str | None:
