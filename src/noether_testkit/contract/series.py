@@ -1,18 +1,20 @@
-"""Which metrics a callback reads, and what it finds there."""
+"""Series of metric values that callbacks read from the log."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel
 
-from noether_testkit.contract.companions import Series, plausible
 from noether_testkit.contract.construction import resolve_config
 from noether_testkit.contract.subject import Subject
 
+Series = Sequence[float] | Callable[[int], float]
+
 _METRIC_FIELD = re.compile(r"(^|_)(metric|metrics|monitor)(_keys?)?$")
+_WAVE = (0.9, 0.7, 0.8, 0.6, 0.65, 0.55, 0.62, 0.5)
 
 
 def series_for(subject: Subject, silent_keys: frozenset[str] = frozenset()) -> dict[str, Series]:
@@ -24,6 +26,18 @@ def series_for(subject: Subject, silent_keys: frozenset[str] = frozenset()) -> d
     """
     guessed = (key for key in _keys_in(resolve_config(subject)) if key not in silent_keys)
     return {**dict.fromkeys(guessed, plausible), **dict(subject.metrics or {})}
+
+
+def plausible(update: int) -> float:
+    """Returns a metric that falls in a wave, as real ones do: better, worse, better still."""
+    return round(_WAVE[(update - 1) % len(_WAVE)] * 0.8 ** ((update - 1) // len(_WAVE)), 6)
+
+
+def value_at(series: Series, update: int) -> float:
+    """Returns the value of a series at an update, counted from 1; the last entry stays."""
+    if callable(series):
+        return series(update)
+    return series[min(update, len(series)) - 1]
 
 
 def _keys_in(config: Any) -> list[str]:

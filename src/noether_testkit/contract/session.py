@@ -1,0 +1,209 @@
+"""One run of a subject, on whatever rig: wires watch, faults and the kit's own callbacks around it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from typing import Any, Protocol
+
+import torch
+
+from noether_testkit.contract.companions import Companions
+from noether_testkit.contract.compare import snapshot
+from noether_testkit.contract.construction import build
+from noether_testkit.contract.harness import HookError, Moment, Outcome, Stage, Watcher
+from noether_testkit.contract.probes.autograd import restored_modes
+from noether_testkit.contract.series import Series, series_for
+from noether_testkit.contract.subject import Subject
+from noether_testkit.errors import TestkitError
+from noether_testkit.fakes import HookCall, Watch
+from noether_testkit.plan import Checkpoint, TrainingPlan
+
+LOSS_KEY = "mse"
+"""The loss of the default problem, which the kit logs at each update."""
+
+HookFaults = Mapping[tuple[str, str], Callable[[], BaseException]]
+Factory = Callable[..., Any]
+OnUse = Callable[[str, Mapping[str, Any]], None]
+"""Called with each method of a collaborator that is called, such as `log_writer.add_scalar`, and its arguments."""
+
+
+class Rig(Protocol):
+    """A trainer with its collaborators, ready for one run.
+
+    Attributes:
+        companions: The kit's callbacks on the base class of the rig.
+    """
+
+    companions: Companions
+
+    @property
+    def model(self) -> torch.nn.Module:
+        """The model."""
+        ...
+
+    @property
+    def update_counter(self) -> Any:
+        """The counter of epochs, updates and samples."""
+        ...
+
+    @property
+    def log_entries(self) -> Sequence[Mapping[str, Any]]:
+        """The flushed log entries."""
+        ...
+
+    def run(self, factories: Sequence[Factory]) -> None:
+        """Trains or evaluates, as the plan says, with callbacks that these factories make."""
+        ...
+
+    def save_checkpoint(self, tag: str) -> Checkpoint:
+        """Writes weights, optimiser and all states."""
+        ...
+
+    def request_stop(self) -> None:
+        """Ends the run after the current update."""
+        ...
+
+
+class SimulatedCrash(TestkitError):  # noqa: N818 - it is part of a plan
+    """The run died here because its plan says so."""
+
+
+class Session:
+    """One run of a subject.
+
+    Args:
+        subject: What to train with.
+        plan: What to run.
+        make_rig: Makes the rig; called with what to call around hooks, and on each use of a collaborator.
+        watch: Called around each call into the callback.
+        hook_faults: Makes the first call of a collaborator's method in a hook fail.
+        silent_keys: Metrics that the kit does not log of its own accord.
+    """
+
+    def __init__(
+        self,
+        subject: Subject,
+        plan: TrainingPlan,
+        make_rig: Callable[[Watch, OnUse], Rig],
+        *,
+        watch: Watcher | None = None,
+        hook_faults: HookFaults | None = None,
+        silent_keys: frozenset[str] = frozenset(),
+    ) -> None:
+        self._subject = subject
+        self._plan = plan
+        self._watch = watch
+        self._stage = Stage()
+        self._hook: str | None = None
+        self._crashing = False
+        self._pending_faults = dict(hook_faults or {})
+        self._uses: dict[tuple[str, str], None] = {}
+        self._hook_errors: list[HookError] = []
+        self._logged_keys: set[str] = set()
+        self._checkpoints: dict[int, Checkpoint] = {}
+        self._saved: dict[int, Any] = {}
+        self._series: dict[str, Series] = series_for(subject, silent_keys)
+        self._loss_keys = [] if subject.loss or LOSS_KEY in {*silent_keys, *self._series} else [LOSS_KEY]
+        self._rig = make_rig(self._around, self._on_use)
+
+    def run(self) -> Outcome:
+        """Runs the plan and says what came of it."""
+        with restored_modes():
+            error = self._error_of_run()
+            self._end_leaked_inference_mode()
+        return Outcome(
+            error=error,
+            hook_errors=tuple(self._hook_errors),
+            uses=tuple(self._uses),
+            logged_keys=frozenset(self._logged_keys),
+            log=tuple(self._rig.log_entries),
+            checkpoints=self._checkpoints,
+            saved=self._saved,
+            weights={name: tensor.detach().clone() for name, tensor in self._rig.model.state_dict().items()},
+            updates=self._rig.update_counter.update,
+        )
+
+    def _error_of_run(self) -> BaseException | None:
+        try:
+            self._rig.run(self._factories())
+        except SimulatedCrash:
+            return None
+        except KeyboardInterrupt as error:
+            if not self._hook_errors:
+                raise
+            return error
+        except BaseException as error:  # noqa: BLE001 - a callback may raise anything
+            return error
+        return None
+
+    def _end_leaked_inference_mode(self) -> None:
+        """Drops a guard of inference mode that the callback left open: freed later, it would flip the modes then."""
+        if torch.is_inference_mode_enabled() and self._stage.callback is not None:
+            vars(self._stage.callback).clear()
+
+    def _factories(self) -> list[Factory]:
+        others = [_factory(companion) for companion in self._subject.companions]
+        return [self._feed, *others, self._build, self._conductor]
+
+    def _feed(self, **collaborators: Any) -> Any:
+        return self._rig.companions.feed(self._series, self._loss_keys, **collaborators)
+
+    def _conductor(self, **collaborators: Any) -> Any:
+        return self._rig.companions.conductor(self._take_turn, **collaborators)
+
+    def _build(self, **collaborators: Any) -> Any:
+        self._stage.callback = build(self._subject, collaborators)
+        return self._stage.callback
+
+    def _take_turn(self) -> None:
+        """Saves or stops where the plan says so, after all other callbacks of the round."""
+        counter, stop = self._rig.update_counter, self._plan.stop
+        if counter.update in self._plan.checkpoint_after:
+            self._checkpoints[counter.update] = self._rig.save_checkpoint(str(counter.cur_iteration))
+            self._saved[counter.update] = snapshot(self._stage.callback.state_dict())
+        if stop is not None and counter.update == stop.after_update:
+            self._crashing = stop.kind == "crash"
+            if not self._crashing:
+                self._rig.request_stop()
+
+    @contextmanager
+    def _around(self, call: HookCall) -> Iterator[None]:
+        if call.callback != self._build and call.callback is not self._stage.callback:
+            yield
+            return
+        moment = Moment(
+            hook=call.hook,
+            arguments=call.arguments,
+            update=self._rig.update_counter.update,
+            model=self._rig.model,
+            owner=self._subject.callback,
+            stage=self._stage,
+        )
+        with nullcontext() if self._watch is None else self._watch(moment):
+            self._hook = call.hook
+            try:
+                yield
+            except BaseException as error:
+                self._hook_errors.append(HookError(moment=moment, error=error))
+                raise
+            finally:
+                self._hook = None
+
+    def _on_use(self, method: str, arguments: Mapping[str, Any]) -> None:
+        """Learns what the callback calls on its collaborators, and makes calls fail on demand."""
+        if self._hook is None:
+            if self._crashing and method == "model.forward":
+                raise SimulatedCrash("The plan kills the run here.")
+            return
+        if method in ("log_writer.add_scalar", "log_writer.add_nonscalar"):
+            self._logged_keys.add(arguments["key"])
+        use = (self._hook, method)
+        self._uses[use] = None
+        make_error = self._pending_faults.pop(use, None)
+        if make_error is not None:
+            raise make_error()
+
+
+def _factory(companion: Subject) -> Factory:
+    return lambda **collaborators: build(companion, collaborators)
