@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from noether_testkit.contract import Report, Result, Subject, check_callback
+    from noether_testkit.api import check_callback
+    from noether_testkit.contract import Report, Result, Subject
     from noether_testkit.fakes import FakeRun
     from noether_testkit.plan import TrainingPlan
     from noether_testkit.pytest_contract import CallbackContract, contract_tests
@@ -31,7 +32,7 @@ _HOMES = {
     "Result": "noether_testkit.contract",
     "Subject": "noether_testkit.contract",
     "TrainingPlan": "noether_testkit.plan",
-    "check_callback": "noether_testkit.contract",
+    "check_callback": "noether_testkit.api",
     "contract_tests": "noether_testkit.pytest_contract",
 }
 

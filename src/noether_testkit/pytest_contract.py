@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 import pytest
 
+from noether_testkit.api import judge_of
 from noether_testkit.contract import CHECKS, Check, Judge, Result, Subject, Verdict
 from noether_testkit.contract.render import finding_text
 from noether_testkit.errors import SubjectError
@@ -85,7 +86,7 @@ class _LazyJudge:
 
     @cached_property
     def value(self) -> Judge:
-        return Judge(self._make())
+        return judge_of(self._make())
 
 
 @dataclass(kw_only=True)

@@ -33,7 +33,7 @@ def add_to(commands: Any) -> None:
     parser.add_argument("--select", action="append", metavar="CHECK", help="only this check; may be repeated")
     parser.add_argument("--ignore", action="append", metavar="CHECK", help="not this check; may be repeated")
     parser.add_argument("--strict", action="store_true", help="a warning counts as a failure")
-    parser.add_argument("--framework", choices=["auto", "fakes"], default="auto", help="where to train (default: auto)")
+    parser.add_argument("--framework", choices=["auto", "fakes", "noether"], default="auto", help="where to train (default: auto)")
     parser.add_argument("--format", choices=["text", "json"], default="text", help="how to print (default: text)")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write the report there instead of printing it")
     parser.set_defaults(run=_run)
@@ -55,7 +55,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _judge_all(arguments: argparse.Namespace) -> tuple[list[Report], list[UsageError]]:
     """Judges each callback; one that cannot be built costs its own report only."""
-    from noether_testkit.contract import check_callback
+    from noether_testkit.api import check_callback
 
     reports: list[Report] = []
     problems: list[UsageError] = []

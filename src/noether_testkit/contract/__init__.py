@@ -3,7 +3,7 @@
 from noether_testkit.contract.check import Check, Force
 from noether_testkit.contract.registry import CHECKS, get_check
 from noether_testkit.contract.report import Report, Result
-from noether_testkit.contract.runner import Judge, check_callback
+from noether_testkit.contract.runner import Judge, judge_subject
 from noether_testkit.contract.subject import DECLARATIONS, Subject
 from noether_testkit.contract.verdict import Verdict
 
@@ -17,6 +17,6 @@ __all__ = [
     "Result",
     "Subject",
     "Verdict",
-    "check_callback",
     "get_check",
+    "judge_subject",
 ]

@@ -10,7 +10,6 @@ from typing import Any
 from noether_testkit.contract.bench import Bench, Rehearsal, rehearse
 from noether_testkit.contract.check import Check, Finding, Force, NotApplicable, Unjudged
 from noether_testkit.contract.construction import chosen_values, prepare, shortened_intervals
-from noether_testkit.contract.fake_harness import FakeHarness
 from noether_testkit.contract.harness import Harness
 from noether_testkit.contract.locate import steady
 from noether_testkit.contract.registry import BY_NAME, get_check, selected
@@ -18,41 +17,22 @@ from noether_testkit.contract.report import Report, Result
 from noether_testkit.contract.sandbox import sandbox
 from noether_testkit.contract.subject import DECLARATIONS, Subject
 from noether_testkit.contract.verdict import Verdict
-from noether_testkit.errors import UnknownNameError, UsageError
-
-FRAMEWORK_CHOICES = ("auto", "fakes")
-"""Where callbacks can be trained."""
+from noether_testkit.errors import UnknownNameError
 
 _FAILING = {Verdict.FAILED, Verdict.WARNED, Verdict.ADVISED, Verdict.EXPECTED_FAILURE, Verdict.ERROR}
 _VERDICT_OF = {Force.MUST: Verdict.FAILED, Force.SHOULD: Verdict.WARNED, Force.MAY: Verdict.ADVISED}
 
 
-def check_callback(
-    subject: Any,
+def judge_subject(
+    subject: Subject,
+    harness: Harness,
     *,
     select: Iterable[str] | None = None,
     ignore: Iterable[str] | None = None,
-    framework: str = "auto",
     strict: bool = False,
-    **subject_fields: Any,
 ) -> Report:
-    """Judges a callback by the contract.
-
-    Args:
-        subject: A `Subject`, a callback class, or a factory of callbacks.
-        select: Names of the checks to run; all where it is missing.
-        ignore: Names of checks not to run.
-        framework: Where to train: `auto` or `fakes`.
-        strict: Whether a warning counts as a failure.
-        **subject_fields: Fields of the subject, such as `config={"every_n_updates": 2}`.
-
-    Returns:
-        The report, with one result a check.
-
-    Raises:
-        UsageError: The subject cannot be built from what was given, or a name stands for nothing.
-    """
-    judge = Judge(Subject.of(subject, **subject_fields), framework=framework)
+    """Judges a subject on a harness by all checks, or some; see `check_callback`."""
+    judge = Judge(subject, harness)
     results = [judge.result_of(check) for check in selected(select, ignore)]
     return judge.report(results, strict=strict)
 
@@ -74,20 +54,18 @@ class Judge:
 
     Args:
         subject: What is judged.
-        framework: Where to train: `auto` or `fakes`.
+        harness: Where it is trained.
 
     Raises:
         UsageError: The subject cannot be built from what was given, or a name stands for nothing.
     """
 
-    def __init__(self, subject: Subject, *, framework: str = "auto") -> None:
-        if framework not in FRAMEWORK_CHOICES:
-            raise UsageError(f"framework is one of {', '.join(FRAMEWORK_CHOICES)}, not {framework!r}.")
+    def __init__(self, subject: Subject, harness: Harness) -> None:
         for name in subject.expected_failures or ():
             get_check(name)
         prepare(subject)
         self.subject = subject
-        self._harness: Harness = FakeHarness()
+        self._harness = harness
         self._rehearsal: Rehearsal | None = None
         self._results: dict[str, Result] = {}
         self._under_way: set[str] = set()

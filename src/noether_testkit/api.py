@@ -1,0 +1,45 @@
+"""Judging a callback from Python: picks the harness, and hands over to the contract."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from noether_testkit.adapters import harness_for
+from noether_testkit.contract import Judge, Report, Subject, judge_subject
+
+
+def check_callback(
+    subject: Any,
+    *,
+    select: Iterable[str] | None = None,
+    ignore: Iterable[str] | None = None,
+    framework: str = "auto",
+    strict: bool = False,
+    **subject_fields: Any,
+) -> Report:
+    """Judges a callback by the contract.
+
+    Args:
+        subject: A `Subject`, a callback class, or a factory of callbacks.
+        select: Names of the checks to run; all where it is missing.
+        ignore: Names of checks not to run.
+        framework: Where to train: on the `fakes`, in the framework itself (`noether`), or `auto`: in
+            the framework for classes built on its base class, on the fakes otherwise.
+        strict: Whether a warning counts as a failure.
+        **subject_fields: Fields of the subject, such as `config={"every_n_updates": 2}`.
+
+    Returns:
+        The report, with one result a check.
+
+    Raises:
+        UsageError: The subject cannot be built from what was given, a name stands for nothing, or the
+            framework is asked for and not installed.
+    """
+    ready = Subject.of(subject, **subject_fields)
+    return judge_subject(ready, harness_for(ready, framework), select=select, ignore=ignore, strict=strict)
+
+
+def judge_of(subject: Subject, framework: str = "auto") -> Judge:
+    """Returns a judge of a subject, for routes that run one check at a time."""
+    return Judge(subject, harness_for(subject, framework))
