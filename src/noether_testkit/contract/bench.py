@@ -12,7 +12,7 @@ from typing import Any, Self, TypeVar
 
 from noether_testkit.contract.check import Unjudged
 from noether_testkit.contract.harness import Harness, Moment, Outcome, Watcher
-from noether_testkit.contract.locate import in_words, place_of_error
+from noether_testkit.contract.locate import in_words, is_refusal, place_of_error
 from noether_testkit.contract.ordinary import ordinary_plan
 from noether_testkit.contract.subject import Subject
 from noether_testkit.errors import TestkitError
@@ -89,6 +89,10 @@ class Bench:
     ) -> Outcome:
         """Does an evaluation run, and returns what came of it."""
         return self.train(replace(self.plan, evaluate=True), watch=watch, hook_faults=hook_faults)
+
+    def refuses(self, error: BaseException) -> bool:
+        """Returns whether an exception is an explicit refusal by the callback, with a reason."""
+        return is_refusal(error, self.subject.callback)
 
     def once(self, name: str, observe: Callable[[], T]) -> T:
         """Returns an observation that several checks share, made by the first that asks for it."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import cmath
 import copy
-import math
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -95,8 +95,8 @@ def _same(left: Any, right: Any) -> bool:
         return same_bits(left, right)
     if type(left) is not type(right):
         return False
-    if isinstance(left, float):
-        return left == right or (math.isnan(left) and math.isnan(right))
+    if isinstance(left, float | complex):
+        return left == right or (cmath.isnan(left) and cmath.isnan(right))
     if isinstance(left, np.ndarray | np.generic):
         return bool(np.array_equal(left, right, equal_nan=left.dtype.kind in "fc"))
     try:

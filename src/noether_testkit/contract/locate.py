@@ -5,6 +5,7 @@ from __future__ import annotations
 import dis
 import inspect
 import re
+import sys
 import sysconfig
 import traceback
 from collections.abc import Iterator, Sequence
@@ -60,11 +61,17 @@ def entered(error: BaseException, function: Any) -> bool:
     return code is None or any(frame.f_code is code for frame, _ in traceback.walk_tb(error.__traceback__))
 
 
-def is_refusal(error: BaseException) -> bool:
-    """Returns whether an exception is an explicit refusal: raised by a `raise` statement, and saying why."""
-    if isinstance(error, NotImplementedError):
-        return _was_raised(error)
-    return _was_raised(error) and len(str(error).split()) > 1
+def is_refusal(error: BaseException, callback: Any) -> bool:
+    """Returns whether an exception is an explicit refusal: the callback's own `raise` statement, and saying why.
+
+    Args:
+        error: The exception.
+        callback: The class or factory of the callback, to tell its own package from a library.
+    """
+    place = _raising_code(error)
+    if place is None or not _belongs_to(place.co_filename, callback):
+        return False
+    return isinstance(error, NotImplementedError) or len(str(error).split()) > 1
 
 
 def short_path(file: str) -> str:
@@ -118,15 +125,29 @@ def _is_own(file: str) -> bool:
     return not file.startswith(_FOREIGN)
 
 
-def _was_raised(error: BaseException) -> bool:
-    """Returns whether the innermost frame was executing a `raise` statement."""
+def _raising_code(error: BaseException) -> CodeType | None:
+    """Returns the innermost code, if it was executing a `raise` statement."""
     last = error.__traceback__
     while last is not None and last.tb_next is not None:
         last = last.tb_next
     if last is None:
+        return None
+    code = last.tb_frame.f_code
+    raising = any(
+        each.offset == last.tb_lasti and each.opname == "RAISE_VARARGS" for each in dis.get_instructions(code)
+    )
+    return code if raising else None
+
+
+def _belongs_to(file: str, callback: Any) -> bool:
+    """Returns whether a file is the user's: no library's, or in the package of the callback itself."""
+    if not _is_own(file):
         return False
-    instructions = dis.get_instructions(last.tb_frame.f_code)
-    return any(each.offset == last.tb_lasti and each.opname == "RAISE_VARARGS" for each in instructions)
+    if not file.startswith(_INSTALLED):
+        return True
+    package = sys.modules.get(str(getattr(callback, "__module__", "")).partition(".")[0])
+    folders = getattr(package, "__path__", None) or [getattr(package, "__file__", None) or "?"]
+    return any(file.startswith(str(folder)) for folder in folders)
 
 
 def _place(code: CodeType, line: int | None) -> str:

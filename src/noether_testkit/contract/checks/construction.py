@@ -8,7 +8,7 @@ from typing import Any
 from noether_testkit.contract.bench import Bench
 from noether_testkit.contract.check import Finding, Force, check
 from noether_testkit.contract.construction import COLLABORATORS, is_class, refused_collaborators, signature
-from noether_testkit.contract.locate import in_words, is_refusal, place_of_constructor, place_of_error
+from noether_testkit.contract.locate import in_words, place_of_constructor, place_of_error
 from noether_testkit.errors import nearest_names
 from noether_testkit.fakes.lineage import base_of
 
@@ -76,7 +76,7 @@ def _require_built(bench: Bench, errors: Any, arguments: str) -> None:
         return
     config = "" if bench.subject.config is None else " and its config"
     fix = "Mend the constructor."
-    if is_refusal(error):
+    if bench.refuses(error):
         fix = (
             "If the refusal is right, the subject lacks something: give the callback what it asks for with config=, "
             "kwargs=, datasets=, model= or metrics=. Otherwise mend the constructor."

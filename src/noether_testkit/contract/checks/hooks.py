@@ -13,10 +13,10 @@ from noether_testkit.contract.bench import Bench, unfinished
 from noether_testkit.contract.check import Finding, Force, Unjudged, check
 from noether_testkit.contract.harness import HookError, Moment, Outcome
 from noether_testkit.contract.hooks import TRAINING_HOOKS, Signature, calls_of, overrides, place_of_hook, why_unbound
-from noether_testkit.contract.locate import entered, in_words, is_refusal, place_of, place_of_error
+from noether_testkit.contract.locate import entered, in_words, place_of, place_of_error
 from noether_testkit.contract.probes import AutogradProbe, Change, RecordedOperation, recorded_operations, watching
 
-_BUILT = ("accepts-the-collaborators",)
+_BUILT = ("accepts-the-collaborators", "hands-collaborators-to-the-base")
 
 
 @check(
@@ -101,7 +101,7 @@ def survives_a_zero_update_run(bench: Bench) -> str | None:
     if bench.rehearsal.outcome.error is not None:
         raise unfinished(bench.rehearsal.outcome)
     found = next(iter(outcome.hook_errors), None)
-    if found is not None and is_refusal(found.error):
+    if found is not None and bench.refuses(found.error):
         return f"It refuses a run without updates: {found.moment.hook} raised {in_words(found.error)}."
     where = "the run" if found is None else found.moment.hook
     raise Finding(
@@ -128,7 +128,7 @@ def completes_an_ordinary_run(bench: Bench) -> str | None:
     if evaluation.error is None:
         return None
     found = next(iter(evaluation.hook_errors), None)
-    if "trains-only" in bench.subject.declares or (found is not None and is_refusal(found.error)):
+    if "trains-only" in bench.subject.declares or (found is not None and bench.refuses(found.error)):
         return f"It does not work in an evaluation run: {in_words(evaluation.error)}."
     raise _broken(bench, evaluation, "an evaluation run, which calls at_eval and neither start nor end hooks")
 
@@ -247,7 +247,7 @@ def _broken(bench: Bench, outcome: Outcome, kind: str) -> Finding:
     found: HookError | None = next(iter(outcome.hook_errors), None)
     where = f"{found.moment} raised" if found is not None else f"After update {outcome.updates} the trainer raised"
     fix = "Mend the hook."
-    if is_refusal(error):
+    if bench.refuses(error):
         fix = (
             "If the refusal is right, the subject lacks something: give the callback what it asks for with config=, "
             "metrics=, datasets=, model= or companions=. Otherwise mend the hook."

@@ -13,6 +13,8 @@ from noether_testkit.contract.harness import Moment
 from noether_testkit.contract.hooks import place_of_hook
 from noether_testkit.contract.probes import Change, ModeProbe, Probe, WeightProbe, watching
 
+_BUILT = ("accepts-the-collaborators", "hands-collaborators-to-the-base")
+
 
 @check(
     force=Force.MUST,
@@ -20,7 +22,7 @@ from noether_testkit.contract.probes import Change, ModeProbe, Probe, WeightProb
     why="A callback that changes weights changes the result of the run, and nobody looks for the reason in a "
     "callback. Buffers count: a forward pass in train mode moves the statistics of batch normalisation.",
     unless=("writes-weights",),
-    after=("accepts-the-collaborators",),
+    after=_BUILT,
 )
 def leaves_weights_untouched(bench: Bench) -> None:
     """Compares all parameters and buffers around each call."""
@@ -43,7 +45,7 @@ def leaves_weights_untouched(bench: Bench) -> None:
     promise="leaves the train or eval mode of every sub-module as found.",
     why="The hooks that follow in the same round evaluate the same model. Left in train mode, it drops activations and "
     "moves its statistics with test data; left in eval mode after a tracking hook, the rest of the update trains so.",
-    after=("accepts-the-collaborators",),
+    after=_BUILT,
 )
 def leaves_modes_untouched(bench: Bench) -> None:
     """Compares the flags of all sub-modules around each call."""
@@ -81,8 +83,8 @@ def _first_change(bench: Bench, probe: Callable[[torch.nn.Module], Probe]) -> tu
         bench.train(bench.plan.resumed(checkpoint), watch=watch)
     bench.evaluate(watch=watch)
     changed = next(((moment, changes) for moment, changes in found if changes), None)
-    if changed is None and outcome.error is not None:
-        raise unfinished(outcome)
+    if changed is None and bench.rehearsal.outcome.error is not None:
+        raise unfinished(bench.rehearsal.outcome)
     return changed
 
 

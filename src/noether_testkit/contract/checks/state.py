@@ -21,9 +21,9 @@ from noether_testkit.contract.diary import (
 )
 from noether_testkit.contract.hooks import is_overridden
 from noether_testkit.contract.locate import in_words as error_in_words
-from noether_testkit.contract.locate import is_refusal, place_of, place_of_error
+from noether_testkit.contract.locate import place_of, place_of_error
 
-_BUILT = ("accepts-the-collaborators",)
+_BUILT = ("accepts-the-collaborators", "hands-collaborators-to-the-base")
 _SHAPED = (*_BUILT, "has-state-of-the-right-shape")
 
 
@@ -33,6 +33,7 @@ _SHAPED = (*_BUILT, "has-state-of-the-right-shape")
     why="The trainer asks every callback for its state before the first update and at each checkpoint. An answer of "
     "another kind fails there, or is stored and cannot be matched when the run is resumed.",
     after=_BUILT,
+    explained_by=("fits-hook-signatures",),
 )
 def has_state_of_the_right_shape(bench: Bench) -> None:
     """Asks for the state after the constructor and after every hook."""
@@ -132,7 +133,7 @@ def round_trips_its_state(bench: Bench) -> str | None:
     left_out = unsteady_in_runs(bench)
     for each in resumptions(bench):
         error = _load_error(each)
-        if error is not None and is_refusal(error):
+        if error is not None and bench.refuses(error):
             return f"It refuses to load a state: {error_in_words(error)}."
         if error is not None:
             raise Finding(
@@ -160,7 +161,7 @@ def keeps_loaded_state_at_start(bench: Bench) -> str | None:
     left_out = unsteady_in_runs(bench)
     for each in resumptions(bench):
         error = _load_error(each)
-        if error is not None and is_refusal(error):
+        if error is not None and bench.refuses(error):
             return f"It refuses to load a state: {error_in_words(error)}."
         if error is not None:
             raise Unjudged("round-trips-its-state", f"load_state_dict raised {error_in_words(error)}")
@@ -257,10 +258,11 @@ def _require_kept(bench: Bench, resumption: Resumption, left_out: frozenset[str]
     """Compares the state before and after the start hook of a resumed run."""
     entries = resumption.diary.entries
     started = next((entry for entry in entries if entry.hook == "before_training"), None)
-    if started is None:
+    if started is None or not resumption.loaded:
         raise unfinished(resumption.diary.outcome)
-    loaded = entries[entries.index(started) - 1]
-    found = differences(loaded.state, started.state, ignore=left_out)
+    loaded = resumption.loaded[-1]
+    lost = {each.path for each in differences(resumption.saved, started.state, ignore=left_out)}
+    found = [each for each in differences(loaded.state, started.state, ignore=left_out) if each.path in lost]
     if not found:
         return
     first = found[0]

@@ -60,7 +60,8 @@ def same_bits(left: torch.Tensor, right: torch.Tensor) -> bool:
         left, right = left.cpu(), right.cpu()
     if torch.equal(left, right):
         return not left.is_floating_point() or bool((left.signbit() == right.signbit()).all())
-    return left.is_floating_point() and bool(((left == right) | (left.isnan() & right.isnan())).all())
+    may_be_nan = left.is_floating_point() or left.is_complex()
+    return may_be_nan and bool(((left == right) | (left.isnan() & right.isnan())).all())
 
 
 def _tensors(model: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
