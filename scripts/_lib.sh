@@ -8,6 +8,17 @@ say() {
     printf '==> %s\n' "$*"
 }
 
+# Prints a command as a person would type it.
+show() {
+    local word
+    printf '\n$'
+    for word; do
+        [[ $word == *[!A-Za-z0-9_./:=,-]* ]] && word="'$word'"
+        printf ' %s' "$word"
+    done
+    printf '\n\n'
+}
+
 die() {
     printf '%s: %s\n' "$(basename "$0")" "$*" >&2
     exit 1
