@@ -43,7 +43,7 @@ def prepare(subject: Subject) -> None:
     given = {*COLLABORATORS, "name", *(subject.kwargs or ())}
     named = [p for p in parameters.values() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
     if config is not None:
-        given.update(p.name for p in named[:1])
+        given.update(p.name for p in named if p is named[0] or _is_config_annotation(p.annotation, subject.callback))
     _refuse_unknown_arguments(subject, parameters)
     for parameter in named:
         if parameter.name not in given and parameter.default is parameter.empty:
@@ -192,6 +192,12 @@ def _refuse_unknown_arguments(subject: Subject, parameters: Mapping[str, inspect
         if name not in parameters:
             own = [parameter for parameter in parameters if parameter not in (*COLLABORATORS, "name")]
             raise SubjectError(f"{subject.label} takes no argument {name!r}. {nearest_sentence(name, own)}")
+
+
+def _is_config_annotation(annotation: Any, callback: Any) -> bool:
+    function = getattr(callback, "__init__", callback) if isinstance(callback, type) else callback
+    resolved = _resolve(annotation, function)
+    return isinstance(resolved, type) and _is_config_class(resolved)
 
 
 def _resolve(annotation: Any, function: Any) -> Any:

@@ -53,15 +53,26 @@ class ModeProbe:
 
 
 def same_bits(left: torch.Tensor, right: torch.Tensor) -> bool:
-    """Returns whether two tensors have the same type, shape and bits; NaN equals itself."""
-    if left.dtype != right.dtype or left.shape != right.shape:
+    """Returns whether two tensors have the same type, shape and bits; any NaN equals any other."""
+    if left.dtype != right.dtype or left.shape != right.shape or left.layout != right.layout:
         return False
-    if left.device != right.device:
-        left, right = left.cpu(), right.cpu()
-    if torch.equal(left, right):
-        return not left.is_floating_point() or bool((left.signbit() == right.signbit()).all())
-    may_be_nan = left.is_floating_point() or left.is_complex()
-    return may_be_nan and bool(((left == right) | (left.isnan() & right.isnan())).all())
+    if left.layout != torch.strided:
+        return same_bits(left.cpu().to_dense(), right.cpu().to_dense())
+    equal = (_bytes(left) == _bytes(right)).all(dim=1)
+    return bool((equal | (_is_nan(left) & _is_nan(right))).all())
+
+
+def _bytes(tensor: torch.Tensor) -> torch.Tensor:
+    """Returns the bytes of a tensor, `(numbers, bytes in a number)`."""
+    flat = tensor.detach().cpu().contiguous().reshape(-1)
+    return flat.view(torch.uint8).reshape(flat.numel(), tensor.element_size())
+
+
+def _is_nan(tensor: torch.Tensor) -> torch.Tensor:
+    flat = tensor.detach().cpu().reshape(-1)
+    if not (flat.is_floating_point() or flat.is_complex()):
+        return torch.zeros(flat.shape, dtype=torch.bool)
+    return (flat.float() if flat.element_size() == 1 else flat).isnan()
 
 
 def _tensors(model: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
@@ -72,9 +83,9 @@ def _tensors(model: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
 def _summary(tensor: torch.Tensor, other: torch.Tensor) -> str:
     if tensor.dtype != other.dtype or tensor.shape != other.shape:
         return f"{str(tensor.dtype).removeprefix('torch.')} {tuple(tensor.shape)}"
-    different = (tensor != other).flatten()
-    index = int(different.nonzero()[0]) if different.any() else 0
-    return f"{tensor.flatten()[index].item():.6g}"
+    different = (_bytes(tensor) != _bytes(other)).any(dim=1)
+    number = tensor.detach().flatten()[int(different.nonzero()[0])].item()
+    return f"{number:.6g}" if isinstance(number, float) else str(number)
 
 
 def _mode(training: bool) -> str:

@@ -33,7 +33,8 @@ class UpdateCounter:
         self.updates_per_epoch = updates_per_epoch
         self.effective_batch_size = effective_batch_size
         self.start_iteration = start_iteration
-        self.end_iteration = end_iteration.to_fully_specified(updates_per_epoch, effective_batch_size)
+        left = end_iteration - start_iteration.to_target_specification(end_iteration)
+        self.end_iteration = start_iteration + left.to_fully_specified(updates_per_epoch, effective_batch_size)
         self.cur_iteration = start_iteration.copy()
 
     @property

@@ -137,7 +137,10 @@ class TrainingIteration:
         return isinstance(other, TrainingIteration) and dict(self) == dict(other)
 
     def __ge__(self, other: TrainingIteration) -> bool:
-        return all(mine >= theirs for mine, theirs in self._pairs(other))
+        mine, theirs = self._values(), other._values()
+        if None in mine or None in theirs:
+            return all(one >= another for one, another in self._pairs(other))
+        return mine[0] >= theirs[0] and mine[1] >= theirs[1] and mine[2] >= theirs[2]
 
     def __add__(self, other: TrainingIteration) -> TrainingIteration:
         return self._combine(other, lambda mine, theirs: mine + theirs)
