@@ -52,8 +52,10 @@ ensure_venv() {
     if ! is_new_enough .venv/bin/python; then
         python=$(find_python)
         say "Making .venv with $("$python" --version)"
-        "$python" -m venv --clear .venv ||
+        "$python" -m venv --clear .venv || {
+            rm -rf .venv
             die "The virtual environment could not be made. Install Python's venv module (python3-venv), then run this again."
+        }
     fi
     stamp=.venv/installed-$extras
     if [[ -f $stamp && $(<"$stamp") == "$(fingerprint)" ]]; then
