@@ -22,11 +22,13 @@ class Difference:
         path: Where it is, such as `state['best']`.
         left: The value in the first state, in words.
         right: The value in the second state, in words.
+        values: Both values.
     """
 
     path: str
     left: str
     right: str
+    values: tuple[Any, Any]
 
 
 class _Absent:
@@ -87,7 +89,7 @@ def _differences(left: Any, right: Any, ignore: frozenset[str], path: str, depth
         for index, pair in enumerate(zip(left, right, strict=True)):
             yield from _differences(*pair, ignore, f"{path}[{index}]", depth + 1)
     elif not _same(left, right):
-        yield Difference(path=path, left=in_words(left), right=in_words(right))
+        yield Difference(path=path, left=in_words(left), right=in_words(right), values=(left, right))
 
 
 def _same(left: Any, right: Any) -> bool:

@@ -102,6 +102,12 @@ def unsteady_in_runs(bench: Bench) -> frozenset[str]:
     return unsteady_paths(ordinary_diary(bench).entries, diary_with_checkpoints(bench).entries)
 
 
+def unsteady_until_now(bench: Bench) -> frozenset[str]:
+    """Returns the same after one more run: a clock that ticks in seconds may have moved on by now."""
+    now = _keep(bench, bench.plan)
+    return unsteady_in_runs(bench) | unsteady_paths(ordinary_diary(bench).entries, now.entries)
+
+
 def _resume(bench: Bench) -> Iterator[Resumption]:
     """The folder of a bench is gone with it, so checkpoints are written and read within one."""
     stateless = ordinary_diary(bench).is_stateless

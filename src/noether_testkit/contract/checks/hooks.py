@@ -245,7 +245,7 @@ def _broken(bench: Bench, outcome: Outcome, kind: str) -> Finding:
     if error is None:  # pragma: no cover - the callers have looked
         raise Unjudged("completes-an-ordinary-run", "nothing broke")
     found: HookError | None = next(iter(outcome.hook_errors), None)
-    where = f"{found.moment} raised" if found is not None else f"After update {outcome.updates} the trainer raised"
+    where = f"{found.moment} raised" if found is not None else f"the trainer raised after update {outcome.updates}"
     fix = "Mend the hook."
     if bench.refuses(error):
         fix = (
@@ -253,7 +253,7 @@ def _broken(bench: Bench, outcome: Outcome, kind: str) -> Finding:
             "metrics=, datasets=, model= or companions=. Otherwise mend the hook."
         )
     return Finding(
-        seen=f"In {kind}, {where} {in_words(error)}.",
+        seen=f"In {kind}, {where}: {in_words(error)}.",
         expected=f"The run of {bench.plan.total_updates} updates goes through.",
         fix=fix,
         location=place_of_error(error),

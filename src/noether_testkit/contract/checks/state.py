@@ -18,6 +18,7 @@ from noether_testkit.contract.diary import (
     ordinary_diary,
     resumptions,
     unsteady_in_runs,
+    unsteady_until_now,
 )
 from noether_testkit.contract.hooks import is_overridden
 from noether_testkit.contract.locate import in_words as error_in_words
@@ -232,6 +233,22 @@ def _load_error(resumption: Resumption) -> BaseException | None:
 
 
 def _require_restored(bench: Bench, resumption: Resumption, left_out: frozenset[str]) -> None:
+    found = _not_restored(resumption, left_out)
+    found = found and _not_restored(resumption, unsteady_until_now(bench))
+    if not found:
+        return
+    first = found[0]
+    raise Finding(
+        seen=f"{first.path} was {first.left} when it was saved after update {resumption.update}; a fresh instance that "
+        f"loaded this state answers {first.right}.{_more(found)}",
+        expected="The same keys, values, types, shapes and dtypes.",
+        fix="Set in load_state_dict every attribute that state_dict reads, from the entry of the same name, and keep "
+        "its type.",
+        location=_place(bench, "load_state_dict"),
+    )
+
+
+def _not_restored(resumption: Resumption, left_out: frozenset[str]) -> list[Difference]:
     """Compares with what was saved after each of the two loads; what is right after one of them is restored.
 
     After the first load the weights are still fresh; the second one is a matter of its own.
@@ -240,40 +257,57 @@ def _require_restored(bench: Bench, resumption: Resumption, left_out: frozenset[
     for entry in resumption.loaded:
         wrong = {each.path: each for each in differences(resumption.saved, entry.state, ignore=left_out)}
         found = wrong if found is None else {path: wrong[path] for path in found if path in wrong}
-    if not found:
-        return
-    first = next(iter(found.values()))
-    more = f" {len(found) - 1} more entries differ." if len(found) > 1 else ""
-    raise Finding(
-        seen=f"{first.path} was {first.left} when it was saved after update {resumption.update}; a fresh instance that "
-        f"loaded this state answers {first.right}.{more}",
-        expected="The same keys, values, types, shapes and dtypes.",
-        fix="Set in load_state_dict every attribute that state_dict reads, from the entry of the same name, and keep "
-        "its type.",
-        location=_place(bench, "load_state_dict"),
-    )
+    return list((found or {}).values())
 
 
 def _require_kept(bench: Bench, resumption: Resumption, left_out: frozenset[str]) -> None:
     """Compares the state before and after the start hook of a resumed run."""
-    entries = resumption.diary.entries
-    started = next((entry for entry in entries if entry.hook == "before_training"), None)
+    started = next((entry for entry in resumption.diary.entries if entry.hook == "before_training"), None)
     if started is None or not resumption.loaded:
         raise unfinished(resumption.diary.outcome)
-    loaded = resumption.loaded[-1]
-    lost = {each.path for each in differences(resumption.saved, started.state, ignore=left_out)}
-    found = [each for each in differences(loaded.state, started.state, ignore=left_out) if each.path in lost]
+    found = _not_kept(bench, resumption, started, left_out)
+    found = found and _not_kept(bench, resumption, started, unsteady_until_now(bench))
     if not found:
         return
     first = found[0]
     raise Finding(
         seen=f"In a run that was resumed after update {resumption.update}, {first.path} was {first.left} when it had "
-        f"been loaded, and {first.right} after before_training.",
+        f"been loaded, and {first.right} after before_training.{_more(found)}",
         expected="before_training leaves a loaded state as it is.",
         fix="Set start values in the constructor. Where only before_training can, do it only if nothing was loaded: "
         "let load_state_dict set self._loaded = True and ask for that.",
         location=_place(bench, "before_training"),
     )
+
+
+def _not_kept(bench: Bench, resumption: Resumption, started: Entry, left_out: frozenset[str]) -> list[Difference]:
+    """Returns what the start hook took away: what differs from the loaded and from the saved state.
+
+    A start hook may go on from a value, as one that counts the starts of a run does.
+    """
+    fresh = [entry.state for entry in ordinary_diary(bench).entries[:2]]
+    lost = {each.path for each in differences(resumption.saved, started.state, ignore=left_out)}
+    found = differences(resumption.loaded[-1].state, started.state, ignore=left_out)
+    return [each for each in found if each.path in lost and not _goes_on(each, differences(*fresh))]
+
+
+def _goes_on(resumed: Difference, fresh: list[Difference]) -> bool:
+    """Returns whether a value is continued: a list by more entries, a number by what is added in a fresh run, too."""
+    before, after = resumed.values
+    if isinstance(before, list) and isinstance(after, list):
+        return not differences(before, after[: len(before)])
+    if not _are_numbers(before, after):
+        return False
+    same = next((each.values for each in fresh if each.path == resumed.path), (0, 0))
+    return _are_numbers(*same) and after - before == same[1] - same[0] != 0
+
+
+def _are_numbers(*values: Any) -> bool:
+    return all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
+
+
+def _more(found: list[Difference]) -> str:
+    return f" {len(found) - 1} more entries differ." if len(found) > 1 else ""
 
 
 def _culprit(state: Any, path: str = "state") -> str:
