@@ -85,7 +85,7 @@ def short_path(file: str) -> str:
 
 def in_words(error: BaseException) -> str:
     """Returns an exception as type and text, on one line, of a bearable length."""
-    text = " ".join(str(error).split())
+    text = " ".join(str(error).split()).rstrip(".")
     text = text if len(text) <= 300 else f"{text[:300]}…"
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 

@@ -125,7 +125,7 @@ class Judge:
     def _root_of(self, name: str) -> str:
         """Returns the check that blocks the named one, or the named one itself."""
         if name in self._under_way:
-            return name
+            return self._failed_among(BY_NAME[name].explained_by) or name
         return self.result_of(BY_NAME[name]).blocked_by or name
 
     def _failed_among(self, names: Iterable[str]) -> str | None:

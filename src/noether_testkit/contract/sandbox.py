@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import random
+import socket
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from io import StringIO
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,9 +19,42 @@ from noether_testkit.contract.probes.autograd import restored_modes
 
 @contextmanager
 def sandbox() -> Iterator[None]:
-    """Mutes what callbacks print, log and warn of, and puts modes and random generators back."""
-    with restored_modes(), _restored_generators(), _muted():
+    """Mutes what callbacks print, log and warn of, closes the network, and puts modes and generators back."""
+    with restored_modes(), _restored_generators(), _muted(), _closed_network():
         yield
+
+
+@contextmanager
+def _closed_network() -> Iterator[None]:
+    """Lets connections go to this machine only, so that a check never sends a real message."""
+    connect, connect_ex, resolve = socket.socket.connect, socket.socket.connect_ex, socket.getaddrinfo
+
+    def guarded(original: Callable[..., Any]) -> Callable[..., Any]:
+        def call(self: socket.socket, address: Any) -> Any:
+            if self.family in (socket.AF_INET, socket.AF_INET6):
+                _require_loopback(address[0])
+            return original(self, address)
+
+        return call
+
+    def guarded_resolve(host: Any, *args: Any, **kwargs: Any) -> Any:
+        _require_loopback(host)
+        return resolve(host, *args, **kwargs)
+
+    socket.socket.connect, socket.socket.connect_ex = guarded(connect), guarded(connect_ex)  # type: ignore[method-assign]
+    socket.getaddrinfo = guarded_resolve
+    try:
+        yield
+    finally:
+        socket.socket.connect, socket.socket.connect_ex = connect, connect_ex  # type: ignore[method-assign]
+        socket.getaddrinfo = resolve
+
+
+def _require_loopback(host: Any) -> None:
+    name = host.decode() if isinstance(host, bytes) else host
+    if name in (None, "", "localhost") or str(name).startswith("127.") or name in ("::1", "0.0.0.0"):  # noqa: S104
+        return
+    raise ConnectionRefusedError(f"The network is closed during checks; {name} was asked for")
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from noether_testkit.contract.harness import HookError, Moment, Outcome, Stage, 
 from noether_testkit.contract.probes.autograd import restored_modes
 from noether_testkit.contract.series import Series, series_for
 from noether_testkit.contract.subject import Subject
-from noether_testkit.errors import TestkitError
+from noether_testkit.errors import TestkitError, UsageError
 from noether_testkit.fakes import HookCall, Watch
 from noether_testkit.plan import Checkpoint, TrainingPlan
 
@@ -105,10 +105,21 @@ class Session:
         self._saved: dict[int, Any] = {}
         self._series: dict[str, Series] = series_for(subject, silent_keys)
         self._loss_keys = [] if subject.loss or LOSS_KEY in {*silent_keys, *self._series} else [LOSS_KEY]
-        self._rig = make_rig(self._around, self._on_use)
+        self._make_rig = make_rig
+        self._rig: Rig
 
     def run(self) -> Outcome:
-        """Runs the plan and says what came of it."""
+        """Runs the plan and says what came of it.
+
+        Raises:
+            UsageError: The rig cannot be made from what the subject brings.
+        """
+        try:
+            self._rig = self._make_rig(self._around, self._on_use)
+        except UsageError:
+            raise
+        except Exception as unreadable:  # noqa: BLE001 - a checkpoint that cannot be read, for one
+            return Outcome(error=unreadable)
         with restored_modes():
             error = self._error_of_run()
             self._end_leaked_inference_mode()

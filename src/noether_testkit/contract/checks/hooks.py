@@ -178,7 +178,7 @@ def _require_same_modes(watch: _ModeWatch, condition: str) -> None:
     moment, changes = found
     changed = "; ".join(f"{change.what} was {change.before} before and {change.after} after" for change in changes)
     raise Finding(
-        seen=f"{moment} changed a switch of the whole thread{condition}: {changed}.",
+        seen=f"{str(moment).replace('the c', 'The c')} changed a switch of the whole thread{condition}: {changed}.",
         expected="Every switch is as it was when the hook was called.",
         fix="Use the context managers (with torch.no_grad(), torch.enable_grad(), torch.inference_mode(), "
         "torch.autocast(...)): they put the switch back, also when the block raises. Do not call "

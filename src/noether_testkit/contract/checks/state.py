@@ -127,6 +127,7 @@ def saves_what_loads_safely(bench: Bench) -> None:
     why="What does not come back is lost at every resume: a best value, a patience counter, a window. The run goes on "
     "with wrong decisions, and nothing in the log shows it.",
     after=(*_SHAPED, "saves-and-loads-as-a-pair", "is-stateful-from-construction", "saves-what-loads-safely"),
+    explained_by=("fits-hook-signatures",),
 )
 def round_trips_its_state(bench: Bench) -> str | None:
     """Resumes from checkpoints, and compares what the fresh instance answers with what was saved."""
@@ -155,6 +156,7 @@ def round_trips_its_state(bench: Bench) -> str | None:
     why="The trainer loads states first and calls before_training then. A start hook that sets its counters to zero "
     "throws the loaded state away at every resume: patience starts over, and the best value is forgotten.",
     after=(*_SHAPED, "saves-and-loads-as-a-pair", "is-stateful-from-construction", "saves-what-loads-safely"),
+    explained_by=("fits-hook-signatures",),
 )
 def keeps_loaded_state_at_start(bench: Bench) -> str | None:
     """Resumes from checkpoints, and compares the state before and after the start hook."""
@@ -340,8 +342,9 @@ def _left_out(paths: frozenset[str]) -> str | None:
 
 
 def _place(bench: Bench, name: str) -> str | None:
+    """Returns the place of the callback's own method, or of its class where the method is the base class's."""
     callback, _ = bench.build()
-    method = getattr(type(callback), name, None)
+    method = getattr(type(callback), name, None) if is_overridden(callback, name) else type(callback)
     return place_of(method.fget if isinstance(method, property) else method)
 
 
