@@ -3,7 +3,8 @@
 from noether_testkit.fakes.checkpoint_writer import FakeCheckpointWriter
 from noether_testkit.fakes.data import FakeDataContainer, FakeDataset, default_datasets
 from noether_testkit.fakes.log_writer import FakeLogWriter
-from noether_testkit.fakes.model import DefaultNetwork, FakeModel, FakeOptimizer
+from noether_testkit.fakes.model import DefaultNetwork, FakeModel
+from noether_testkit.fakes.optimizer import FakeOptimizer
 from noether_testkit.fakes.providers import FakeMetricPropertyProvider, FakePathProvider, Ordinality
 from noether_testkit.fakes.run import FakeRun
 from noether_testkit.fakes.strict import Call

@@ -15,7 +15,7 @@ from noether_testkit.fakes.strict import StrictFake
 class FakeCheckpointWriter(StrictFake):
     """Writes checkpoints below the run's checkpoint folder."""
 
-    stands_for = "CheckpointWriter"
+    _stands_for = "CheckpointWriter"
 
     def __init__(self, path_provider: FakePathProvider, update_counter: UpdateCounter) -> None:
         super().__init__()
@@ -90,21 +90,55 @@ class FakeCheckpointWriter(StrictFake):
             model_names_to_save: Only models with these names.
             save_frozen_weights: Whether to write the weights of a frozen model.
             model_info: Second part of the weights' file name.
+
+        Raises:
+            NotImplementedError: The model is no model of the framework's class.
         """
-        self._record("save", model=model, checkpoint_tag=str(checkpoint_tag), trainer=trainer)
+        self._record(
+            "save",
+            model=model,
+            checkpoint_tag=str(checkpoint_tag),
+            trainer=trainer,
+            save_weights=save_weights,
+            save_optim=save_optim,
+            save_latest_weights=save_latest_weights,
+            save_latest_optim=save_latest_optim,
+            model_names_to_save=model_names_to_save,
+            save_frozen_weights=save_frozen_weights,
+            model_info=model_info,
+        )
+        if model is None:
+            return
+        if not hasattr(type(model), "get_named_models"):
+            raise NotImplementedError(
+                f"Only models of the framework's own class can be saved, not a {type(model).__name__}."
+            )
         state = None if trainer is None else trainer.state_dict()
         chosen = model_names_to_save is None or model.name in model_names_to_save
-        weights = save_weights and chosen and (save_frozen_weights or not model.is_frozen)
-        self._save(model, checkpoint_tag, state, weights, save_optim and chosen, model_info)
-        if save_latest_weights or save_latest_optim:
-            self._save(model, "latest", state, save_latest_weights and chosen, save_latest_optim and chosen, model_info)
+        keeps_weights = chosen and (save_frozen_weights or not model.is_frozen)
+        self._save_parts(
+            model,
+            checkpoint_tag,
+            model_info,
+            weights=save_weights and keeps_weights,
+            optim=save_optim and chosen,
+            trainer_state=state if save_weights or save_optim else None,
+        )
+        self._save_parts(
+            model,
+            "latest",
+            model_info,
+            weights=save_latest_weights and keeps_weights,
+            optim=save_latest_optim and chosen,
+            trainer_state=state if save_latest_weights or save_latest_optim else None,
+        )
 
-    def _save(
-        self, model: Any, tag: Any, trainer_state: Any, weights: bool, optim: bool, model_info: str | None
+    def _save_parts(
+        self, model: Any, tag: Any, model_info: str | None, *, weights: bool, optim: bool, trainer_state: Any
     ) -> None:
         if weights:
             info = {} if model_info is None else {"model_info": model_info}
-            self.save_model_checkpoint(model.name, tag, model.state_dict(), **info)
+            self.save_model_checkpoint(model.name, tag, model.state_dict(), model_config=model.model_config, **info)
         if optim and model.optimizer is not None:
             self._write(model.optimizer.state_dict(), f"{model.name}_cp={tag}_optim.th")
         if trainer_state is not None:

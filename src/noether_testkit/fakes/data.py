@@ -1,33 +1,46 @@
-"""Fakes of the data side: data sets, their container, and the one iterator that all batches come from."""
+"""Fakes of the data sets and of their container."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch.utils.data import Dataset, default_collate
 
-from noether_testkit.core.callbacks.sampling import SamplerIntervalConfig
-from noether_testkit.core.utils.training import UpdateCounter
-from noether_testkit.fakes.strict import StrictFake, unknown_attribute
+from noether_testkit.fakes.strict import Strict, StrictFake, refuse
 
 Batch = dict[str, Any]
 
 
-class FakeDataset(Dataset[Batch]):
-    """A data set in memory.
+class FakeDataset(Strict, Dataset[Batch]):
+    """A data set in memory. A sample is a mapping of its `index` and its named tensors.
 
     Args:
-        tensors: Named tensors `(samples, ...)`.
+        tensors: Named tensors `(samples, ...)`; each has a reader `getitem_<name>`.
 
     Attributes:
         pipeline: Makes a batch out of a list of samples.
-        fault: Called with each index before the sample is handed out.
+        tensors: The named tensors; only the kit has them.
+        fault: Called with each index before the sample is handed out; only the kit has it.
     """
 
-    stands_for = "Dataset"
+    _stands_for = "Dataset"
+    _kit_only = frozenset({"fault", "tensors"})
+    _not_faked = frozenset(
+        {
+            "compute_statistics",
+            "config",
+            "denormalize",
+            "fetch_statistics",
+            "get_all_getitem_names",
+            "logger",
+            "normalizers",
+            "post_getitem",
+            "pre_getitem",
+        }
+    )
 
     def __init__(self, tensors: Mapping[str, torch.Tensor]) -> None:
         self.tensors = dict(tensors)
@@ -41,32 +54,76 @@ class FakeDataset(Dataset[Batch]):
     def __getitem__(self, index: int) -> Batch:
         if self.fault is not None:
             self.fault(index)
-        if not 0 <= index < self._size:
-            raise IndexError(f"The data set has {self._size} samples, there is no sample {index}.")
         return {"index": index, **{name: tensor[index] for name, tensor in self.tensors.items()}}
 
-    def __iter__(self) -> Iterator[Batch]:
-        return (self[index] for index in range(len(self)))
+    def __getattr__(self, name: str) -> Any:
+        field = name.removeprefix("getitem_")
+        if field != name and field in self.tensors:
+            return self.tensors[field].__getitem__
+        return refuse(self, name)
+
+
+class FakeDatasetView(Dataset[Batch]):
+    """What the container hands out: a data set, all of it or a choice of its samples and fields.
+
+    Its samples carry the time of their reading as well, in an entry whose name starts with `__meta`. Other
+    attributes are those of the data set.
+
+    Args:
+        dataset: The data set.
+        order: Which samples, in which order; all of them by default.
+        fields: Only these entries of a sample; all of them by default.
+    """
+
+    def __init__(
+        self, dataset: FakeDataset, order: Sequence[int] | None = None, fields: frozenset[str] | None = None
+    ) -> None:
+        self.dataset = dataset
+        self._order = order
+        self._fields = fields
+
+    def __len__(self) -> int:
+        return len(self.dataset) if self._order is None else len(self._order)
+
+    def __getitem__(self, index: int) -> Batch:
+        sample = self.dataset[index if self._order is None else self._order[index]]
+        if self._fields is not None:
+            sample = {name: value for name, value in sample.items() if name in self._fields}
+        return {**sample, "__meta_time_getitem": 0.0}
 
     def __getattr__(self, name: str) -> Any:
-        raise AttributeError(unknown_attribute(self, name), name=name, obj=self)
+        if name.startswith("_") or name == "dataset":
+            raise AttributeError(name)
+        return getattr(self.dataset, name)
 
 
 class FakeDataContainer(StrictFake):
     """Holds the data sets of a run by their keys.
 
+    Args:
+        datasets: The data sets; the first one is also `train` where there is none of that key.
+        seed: Handed to samplers by the framework; not used here.
+
     Attributes:
         datasets: The data sets.
+
+    Raises:
+        ValueError: There is no data set.
     """
 
-    stands_for = "DataContainer"
+    _stands_for = "DataContainer"
+    _not_faked = frozenset({"get_data_loader", "get_main_sampler"})
 
     def __init__(self, datasets: Mapping[str, FakeDataset], seed: int | None = None) -> None:
         super().__init__()
+        if not datasets:
+            raise ValueError("A data container needs at least one data set.")
         self.datasets = dict(datasets)
+        self.datasets.setdefault("train", next(iter(datasets.values())))
         self.num_workers = 0
         self.pin_memory = False
         self.seed = seed
+        self.logger = logging.getLogger("FakeDataContainer")
 
     def get_dataset(
         self,
@@ -74,12 +131,12 @@ class FakeDataContainer(StrictFake):
         properties: set[str] | None = None,
         max_size: int | None = None,
         shuffle_seed: int | None = None,
-    ) -> FakeDataset:
-        """Returns a data set.
+    ) -> FakeDatasetView:
+        """Returns a view of a data set.
 
         Args:
             key: Its key; the first data set where it is missing.
-            properties: Only these of its named tensors.
+            properties: Only these entries of its samples.
             max_size: Only so many samples.
             shuffle_seed: Shuffles the samples by this seed.
 
@@ -88,13 +145,13 @@ class FakeDataContainer(StrictFake):
         """
         self._record("get_dataset", key=key, properties=properties, max_size=max_size, shuffle_seed=shuffle_seed)
         dataset = self.datasets[key or next(iter(self.datasets))]
-        if properties is None and max_size is None and shuffle_seed is None:
-            return dataset
+        fields = None if properties is None else frozenset(properties)
+        if max_size is None and shuffle_seed is None:
+            return FakeDatasetView(dataset, fields=fields)
         order = torch.arange(len(dataset))
         if shuffle_seed is not None:
             order = torch.randperm(len(dataset), generator=torch.Generator().manual_seed(shuffle_seed))
-        names = dataset.tensors if properties is None else properties
-        return FakeDataset({name: dataset.tensors[name][order[:max_size]] for name in names})
+        return FakeDatasetView(dataset, order[:max_size].tolist(), fields)
 
 
 def default_datasets(train_size: int = 8, test_size: int = 5, seed: int = 0) -> dict[str, dict[str, torch.Tensor]]:
@@ -115,65 +172,3 @@ def default_datasets(train_size: int = 8, test_size: int = 5, seed: int = 0) -> 
         return {"x": x, "y": x.sum(dim=1, keepdim=True).sin()}
 
     return {"train": tensors(train_size), "test": tensors(test_size)}
-
-
-def interleaved_batches(
-    train: FakeDataset,
-    counter: UpdateCounter,
-    accumulation_steps: int,
-    requests: Iterable[SamplerIntervalConfig],
-) -> Iterator[Batch]:
-    """Yields the batches of a run: those of each update, then those of the callbacks that are due.
-
-    The order is fixed beforehand by the intervals; who takes a batch too many or too few shifts
-    the data of everybody after.
-
-    Args:
-        train: The training set; a ragged last batch is dropped.
-        counter: Where the run starts, and how long an epoch is; it is not changed.
-        accumulation_steps: Batches in an update.
-        requests: What the data iterator callbacks ask for, in the order of the callbacks.
-    """
-    size = counter.effective_batch_size // accumulation_steps
-    requests = list(requests)
-    update = counter.update
-    while True:
-        first = (update % counter.updates_per_epoch) * counter.effective_batch_size
-        for step in range(accumulation_steps):
-            yield _batch(train, range(first + step * size, first + (step + 1) * size), train.pipeline)
-        update += 1
-        for request in _in_turn(requests, update, counter):
-            yield from whole_dataset(request, size)
-
-
-def whole_dataset(request: SamplerIntervalConfig, batch_size: int) -> Iterator[Batch]:
-    """Yields the batches of one pass over a data set, the last one perhaps smaller."""
-    indices = list(request.sampler)
-    size = request.batch_size or batch_size
-    for number in range(math.ceil(len(indices) / size)):
-        yield _batch(request.sampler.data_source, indices[number * size : (number + 1) * size], request.pipeline)
-
-
-def _in_turn(
-    requests: list[SamplerIntervalConfig], update: int, counter: UpdateCounter
-) -> Iterator[SamplerIntervalConfig]:
-    """Update and sample intervals come in the round after the update, epoch intervals in the next."""
-    for request in requests:
-        if _due_after_update(request, update, counter.effective_batch_size):
-            yield request
-    if update % counter.updates_per_epoch == 0:
-        epoch = update // counter.updates_per_epoch
-        yield from (request for request in requests if request.every_n_epochs and epoch % request.every_n_epochs == 0)
-
-
-def _due_after_update(request: SamplerIntervalConfig, update: int, batch_size: int) -> bool:
-    if request.every_n_updates:
-        return update % request.every_n_updates == 0
-    if request.every_n_samples:
-        interval = request.every_n_samples
-        return update * batch_size // interval > (update - 1) * batch_size // interval
-    return False
-
-
-def _batch(dataset: Any, indices: Iterable[int], pipeline: Callable[[list[Batch]], Batch]) -> Batch:
-    return pipeline([dataset[index] for index in indices])

@@ -7,6 +7,8 @@ from typing import Any
 PREFIXES = ("noether_testkit.core.", "noether.core.")
 """Where base classes live."""
 
+_BASE_CLASSES = frozenset({"CallbackBase", "PeriodicCallback", "PeriodicDataIteratorCallback"})
+
 
 def is_callback_class(cls: type) -> bool:
     """Returns whether a class derives from `CallbackBase`."""
@@ -16,6 +18,11 @@ def is_callback_class(cls: type) -> bool:
 def is_periodic(callback: Any) -> bool:
     """Returns whether a callback derives from `PeriodicCallback`."""
     return has_ancestor(type(callback), "PeriodicCallback")
+
+
+def is_early_stop(error: BaseException) -> bool:
+    """Returns whether an exception asks to end the run in order: an `EarlyStopIteration`, or one derived from it."""
+    return any(base.__name__ == "EarlyStopIteration" and _is_native(base) for base in type(error).__mro__)
 
 
 def is_data_iterator(callback: Any) -> bool:
@@ -38,13 +45,13 @@ def has_ancestor(cls: type, name: str) -> bool:
 
 def is_base_class(cls: type) -> bool:
     """Returns whether a class is one of the base classes rather than built on them."""
-    return cls.__module__.startswith(PREFIXES) and cls.__name__ in {
-        "CallbackBase",
-        "PeriodicCallback",
-        "PeriodicDataIteratorCallback",
-    }
+    return cls.__name__ in _BASE_CLASSES and _is_native(cls)
 
 
 def base_of(cls: type) -> type:
     """Returns the nearest base class that a callback class is built on."""
     return next(base for base in cls.__mro__ if is_base_class(base))
+
+
+def _is_native(cls: type) -> bool:
+    return cls.__module__.startswith(PREFIXES)

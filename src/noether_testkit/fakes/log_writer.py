@@ -24,7 +24,7 @@ class FakeLogWriter(StrictFake):
         non_scalar_keys: Keys of the non-scalar values in the entry under way.
     """
 
-    stands_for = "LogWriter"
+    _stands_for = "LogWriter"
 
     def __init__(self, path_provider: FakePathProvider, update_counter: UpdateCounter, tracker: FakeTracker) -> None:
         super().__init__()
@@ -73,6 +73,7 @@ class FakeLogWriter(StrictFake):
 
     def get_all_metric_values(self, key: str) -> list[float]:
         """Returns the values of a key in all flushed entries."""
+        self._record("get_all_metric_values", key=key)
         return [entry[key] for entry in self.log_entries if key in entry]
 
     def flush(self) -> None:
@@ -94,12 +95,15 @@ class FakeLogWriter(StrictFake):
                 "closed. Values belong into the entry of their own update; after training, use "
                 "tracker.set_summary or tracker.update_summary."
             )
-        self.log_entries.append({key: value for key, value in self.log_cache.items() if key not in self.non_scalar_keys})
+        self.log_entries.append(
+            {key: value for key, value in self.log_cache.items() if key not in self.non_scalar_keys}
+        )
         self.log_cache = None
         self.non_scalar_keys = set()
 
     def finish(self) -> None:
         """Flushes and writes all entries to disk: `{key: {update: value}}`."""
+        self._record("finish")
         self.flush()
         if not self.log_entries:
             return

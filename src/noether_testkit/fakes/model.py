@@ -1,14 +1,17 @@
-"""Fake of the model, with its optimiser, and the network of the default problem."""
+"""Fake of the model, and the network of the default problem."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
 import torch
+from pydantic import BaseModel
 from torch import nn
 
-from noether_testkit.fakes.strict import unknown_attribute
+from noether_testkit.fakes.optimizer import FakeOptimizer
+from noether_testkit.fakes.strict import refuse
 
 
 class DefaultNetwork(nn.Module):
@@ -17,6 +20,8 @@ class DefaultNetwork(nn.Module):
     Small, but with what trips callbacks up: batch normalisation, dropout, a tied weight, a frozen
     parameter and integer buffers.
     """
+
+    calls: torch.Tensor
 
     def __init__(self) -> None:
         super().__init__()
@@ -39,46 +44,12 @@ class DefaultNetwork(nn.Module):
         return {"y": self.head(hidden * self.scale)}
 
 
-class FakeOptimizer:
-    """The optimiser of a model, stepped by the trainer.
+class FakeModelConfig(BaseModel):
+    """The model's config, as checkpoints keep it."""
 
-    Attributes:
-        torch_optim: The torch optimiser that does the work.
-        schedule: No schedule.
-        weight_decay_schedule: No schedule.
-    """
-
-    stands_for = "OptimizerWrapper"
-
-    def __init__(self, model: FakeModel, learning_rate: float = 0.05) -> None:
-        self.model = model
-        trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-        self.torch_optim = torch.optim.SGD(trained, lr=learning_rate, momentum=0.9)
-        self.schedule = None
-        self.weight_decay_schedule = None
-
-    def step(self, grad_scaler: Any = None) -> None:
-        """Changes the weights by their gradients."""
-        self.torch_optim.step()
-
-    def zero_grad(self, set_to_none: bool = True) -> None:
-        """Clears the gradients."""
-        self.torch_optim.zero_grad(set_to_none)
-
-    def schedule_step(self) -> None:
-        """Does nothing: there is no schedule."""
-
-    def state_dict(self) -> dict[str, Any]:
-        """Returns the state of the torch optimiser."""
-        return self.torch_optim.state_dict()
-
-    def load_state_dict(self, state_dict_to_load: dict[str, Any]) -> None:
-        """Takes back the state, but for the options of the groups: those come from the constructor."""
-        groups = self.torch_optim.state_dict()["param_groups"]
-        self.torch_optim.load_state_dict({"state": state_dict_to_load["state"], "param_groups": groups})
-
-    def __getattr__(self, name: str) -> Any:
-        raise AttributeError(unknown_attribute(self, name), name=name, obj=self)
+    kind: str = "noether_testkit.fakes.FakeModel"
+    name: str
+    is_frozen: bool = False
 
 
 class FakeModel(nn.Module):
@@ -87,20 +58,39 @@ class FakeModel(nn.Module):
     Args:
         network: Called with the forward properties as keywords; answers a mapping of tensors.
         name: First part of the names of its checkpoints.
+        update_counter: The counter of the run.
+        path_provider: The paths of the run.
+        data_container: The data sets of the run.
 
     Attributes:
-        net: The network.
+        net: The network; only the kit has it under this name.
         name: Name of the model.
         is_initialized: Whether the trainer has prepared the model; false while callbacks are built.
-        fault: Called with the inputs before each forward pass.
+        fault: Called with the inputs before each forward pass; only the kit has it.
     """
 
-    stands_for = "Model"
+    _stands_for = "Model"
+    _kit_only = frozenset({"fault", "net"})
+    _not_faked = frozenset({"apply_initializers", "initialize_optimizer", "initialize_weights"})
 
-    def __init__(self, network: nn.Module | None = None, name: str = "model") -> None:
+    def __init__(
+        self,
+        network: nn.Module | None = None,
+        name: str = "model",
+        *,
+        update_counter: Any = None,
+        path_provider: Any = None,
+        data_container: Any = None,
+    ) -> None:
         super().__init__()
         self.net = DefaultNetwork() if network is None else network
         self.name = name
+        self.model_config = FakeModelConfig(name=name)
+        self.update_counter = update_counter
+        self.path_provider = path_provider
+        self.data_container = data_container
+        self.initializers: list[Any] = []
+        self.logger = logging.getLogger("FakeModel")
         self.is_initialized = False
         self.fault: Callable[[dict[str, Any]], None] | None = None
         self._optimizer: FakeOptimizer | None = None
@@ -117,6 +107,21 @@ class FakeModel(nn.Module):
         self.is_initialized = True
         if not self.is_frozen:
             self._optimizer = FakeOptimizer(self)
+        return self
+
+    def train(self, mode: bool = True) -> FakeModel:
+        """Switches the mode of all sub-modules: as in torch, without its cost for each attribute."""
+        pending: list[nn.Module] = [self]
+        while pending:
+            module = pending.pop()
+            module.__dict__["training"] = mode
+            for child in module._modules.values():  # noqa: SLF001 - named_children() costs as much as the switch
+                if child is None:
+                    continue
+                if type(child).train is nn.Module.train and "train" not in child.__dict__:
+                    pending.append(child)
+                else:
+                    child.train(mode)
         return self
 
     @property
@@ -151,14 +156,14 @@ class FakeModel(nn.Module):
 
     @property
     def nograd_paramnames(self) -> list[str]:
-        """Names of the parameters without a gradient."""
-        return [name for name, parameter in self.named_parameters() if parameter.grad is None]
+        """Names of the trained parameters that have no gradient at this moment."""
+        return [name for name, each in self.named_parameters() if each.requires_grad and each.grad is None]
 
     def get_named_models(self) -> dict[str, FakeModel]:
         """Returns the model by its name; a composite one would return its parts."""
         return {self.name: self}
 
-    def optimizer_step(self, grad_scaler: Any = None) -> None:
+    def optimizer_step(self, grad_scaler: Any) -> None:
         """Changes the weights by their gradients."""
         if self._optimizer is not None:
             self._optimizer.step(grad_scaler)
@@ -177,4 +182,4 @@ class FakeModel(nn.Module):
         try:
             return super().__getattr__(name)
         except AttributeError:
-            raise AttributeError(unknown_attribute(self, name), name=name, obj=self) from None
+            return refuse(self, name)

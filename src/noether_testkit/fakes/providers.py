@@ -7,10 +7,10 @@ import logging
 from enum import Enum
 from pathlib import Path
 
-from noether_testkit.fakes.strict import StrictFake
+from noether_testkit.fakes.strict import Strict, StrictFake
 
 
-class FakePathProvider(StrictFake):
+class FakePathProvider(Strict):
     """Knows the folders of a run; a folder is made when it is asked for.
 
     Args:
@@ -20,12 +20,10 @@ class FakePathProvider(StrictFake):
         debug: Puts the run below a folder `debug`.
     """
 
-    stands_for = "PathProvider"
+    _stands_for = "PathProvider"
+    _not_faked = frozenset({"generate_run_id", "link"})
 
-    def __init__(
-        self, output_root_path: Path, run_id: str, stage_name: str | None = None, debug: bool = False
-    ) -> None:
-        super().__init__()
+    def __init__(self, output_root_path: Path, run_id: str, stage_name: str | None = None, debug: bool = False) -> None:
         self.output_root = Path(output_root_path)
         self.run_id = run_id
         self.stage_name = stage_name
@@ -74,50 +72,66 @@ class FakePathProvider(StrictFake):
 class Ordinality(Enum):
     """In which direction a metric improves."""
 
-    HIGHER_IS_BETTER = "higher"
-    LOWER_IS_BETTER = "lower"
-    NEUTRAL = "neutral"
+    HIGHER_IS_BETTER = 1
+    LOWER_IS_BETTER = 2
+    NEUTRAL = 3
 
 
+_NEUTRAL_SPACES = (
+    "ctx",
+    "detach",
+    "gradient",
+    "loss_weight",
+    "lossdiff",
+    "optim",
+    "profiler",
+    "profiling",
+    "train_time",
+)
 _DEFAULTS = (
+    *((f"{space}/*", Ordinality.NEUTRAL) for space in _NEUTRAL_SPACES),
     ("*accuracy*", Ordinality.HIGHER_IS_BETTER),
     ("*loss*", Ordinality.LOWER_IS_BETTER),
     ("*error*", Ordinality.LOWER_IS_BETTER),
-    ("optim/*", Ordinality.NEUTRAL),
-    ("profiling/*", Ordinality.NEUTRAL),
 )
 
 
 class FakeMetricPropertyProvider(StrictFake):
     """Tells in which direction metrics improve, by patterns of their keys."""
 
-    stands_for = "MetricPropertyProvider"
+    _stands_for = "MetricPropertyProvider"
 
     def __init__(self) -> None:
         super().__init__()
         self._patterns = list(_DEFAULTS)
-        self.logger = logging.getLogger("MetricPropertyProvider")
+        self.logger = logging.getLogger("FakeMetricPropertyProvider")
 
     def register_pattern(self, pattern: str, ordinality: Ordinality) -> None:
-        """Adds a pattern with `*` and `?`; it wins over all earlier ones."""
+        """Adds a pattern with `*`, `?` and `[…]`; those that were there before win, case never counts."""
         self._record("register_pattern", pattern=pattern, ordinality=ordinality)
-        self._patterns.insert(0, (pattern, ordinality))
+        self._patterns.append((pattern, ordinality))
 
     def get_ordinality(self, key: str) -> Ordinality | None:
         """Returns the direction of a metric, or `None` for an unknown key."""
-        return next((kind for pattern, kind in self._patterns if fnmatch.fnmatchcase(key, pattern)), None)
+        self._record("get_ordinality", key=key)
+        return self._ordinality(key)
 
     def higher_is_better(self, key: str) -> bool:
-        """Returns whether a metric should rise; an unknown key warns and counts as rising."""
+        """Returns whether a metric should rise; an unknown key warns and counts as rising, a neutral one does not."""
         self._record("higher_is_better", key=key)
-        ordinality = self.get_ordinality(key)
+        ordinality = self._ordinality(key)
         if ordinality is None:
             self.logger.warning("The metric %r is unknown; it is taken as higher-is-better.", key)
-        return ordinality is not Ordinality.LOWER_IS_BETTER
+        return ordinality in (None, Ordinality.HIGHER_IS_BETTER)
 
     def is_neutral_key(self, key: str) -> bool:
         """Returns whether a metric has no better direction."""
-        return self.get_ordinality(key) is Ordinality.NEUTRAL
+        self._record("is_neutral_key", key=key)
+        return self._ordinality(key) is Ordinality.NEUTRAL
+
+    def _ordinality(self, key: str) -> Ordinality | None:
+        key = key.lower()
+        return next((kind for pattern, kind in self._patterns if fnmatch.fnmatchcase(key, pattern.lower())), None)
 
 
 def _made(folder: Path) -> Path:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from noether_testkit.core.utils.training import TrainingIteration
-from noether_testkit.errors import FakeError
 from noether_testkit.fakes.model import FakeModel
 from noether_testkit.fakes.providers import FakePathProvider
-from noether_testkit.fakes.strict import StrictFake
+from noether_testkit.fakes.strict import Strict
 from noether_testkit.plan import Checkpoint
 
 
-class ResumePoint(StrictFake):
+class ResumePoint(Strict):
     """The checkpoint that a run goes on from; it is the trainer's `initializer`.
 
     Args:
@@ -23,42 +23,63 @@ class ResumePoint(StrictFake):
         model_name: First part of its file names.
 
     Attributes:
-        path_provider: The paths of the earlier run; callbacks get it as `resumption_paths`.
+        init_run_path_provider: The paths of the earlier run; callbacks get it as `resumption_paths`.
         run_id: Name of the earlier run.
         checkpoint_tag: Tag of the checkpoint.
 
     Raises:
-        FakeError: The checkpoint has no trainer file.
+        FileNotFoundError: The checkpoint has no trainer file.
     """
 
-    stands_for = "ResumeInitializer"
+    _stands_for = "ResumeInitializer"
+    _kit_only = frozenset({"trainer_state"})
+    _not_faked = frozenset({"init_callbacks", "init_trainer", "path_provider", "pop_ckpt_kwargs_keys"})
 
     def __init__(self, checkpoint: Checkpoint, model_name: str) -> None:
-        super().__init__()
-        self.path_provider = FakePathProvider(checkpoint.output_root, checkpoint.run_id)
+        self.logger = logging.getLogger("ResumePoint")
+        self.init_run_path_provider = FakePathProvider(checkpoint.output_root, checkpoint.run_id)
         self.run_id = checkpoint.run_id
+        self.stage_name = None
         self.checkpoint_tag = checkpoint.tag
         self.model_name = model_name
+        self.model_info = None
+        self.load_optim = True
 
-    @property
-    def iteration(self) -> TrainingIteration:
-        """The progress at which the checkpoint was written."""
+    def start_checkpoint(self) -> TrainingIteration:
+        """Returns the progress at which the checkpoint was written."""
         return TrainingIteration.from_dict(self.trainer_state()["training_iteration"])
 
     def trainer_state(self) -> dict[str, Any]:
-        """Returns the trainer's part, newly read at torch's default settings."""
+        """Returns the trainer's part, newly read at torch's default settings; only the kit has it."""
         state: dict[str, Any] = torch.load(self._file("trainer"))
         return state
 
-    def load_weights(self, model: FakeModel) -> None:
-        """Puts weights and optimiser state back."""
+    def init_weights(self, model: FakeModel) -> None:
+        """Puts the weights back.
+
+        Raises:
+            RuntimeError: The norm of the weights is what it was: nothing seems to have been loaded.
+        """
+        before = _norm(model)
         model.load_state_dict(torch.load(self._file("model"))["state_dict"])
+        if before == _norm(model):
+            raise RuntimeError(
+                f"Loading {self._file('model').name} has not changed the weights. The framework refuses such a "
+                "resume: resume from a checkpoint that was written after the first update."
+            )
+
+    def init_optimizer(self, model: FakeModel) -> None:
+        """Puts the state of the optimiser back."""
         if model.optimizer is not None:
             model.optimizer.load_state_dict(torch.load(self._file("optim")))
 
     def _file(self, part: str) -> Path:
-        path = self.path_provider.checkpoint_path / f"{self.model_name}_cp={self.checkpoint_tag}_{part}.th"
+        path = self.init_run_path_provider.checkpoint_path / f"{self.model_name}_cp={self.checkpoint_tag}_{part}.th"
         if not path.exists():
-            found = sorted(file.name for file in self.path_provider.checkpoint_path.iterdir())
-            raise FakeError(f"There is no {path.name} to resume from; the folder holds {found or 'nothing'}.")
+            found = sorted(file.name for file in path.parent.iterdir())
+            raise FileNotFoundError(f"There is no {path.name} to resume from; the folder holds {found or 'nothing'}.")
         return path
+
+
+def _norm(model: FakeModel) -> float:
+    return sum(float(parameter.detach().double().norm()) for parameter in model.parameters())

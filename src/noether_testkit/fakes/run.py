@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import tempfile
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,16 +16,19 @@ from torch import nn
 from noether_testkit.core.utils.training import UpdateCounter
 from noether_testkit.fakes.checkpoint_writer import FakeCheckpointWriter
 from noether_testkit.fakes.data import FakeDataContainer, FakeDataset, default_datasets
+from noether_testkit.fakes.faults import install
 from noether_testkit.fakes.log_writer import FakeLogWriter
 from noether_testkit.fakes.model import DefaultNetwork, FakeModel
 from noether_testkit.fakes.providers import FakeMetricPropertyProvider, FakePathProvider
 from noether_testkit.fakes.resume import ResumePoint
+from noether_testkit.fakes.step import Loss
 from noether_testkit.fakes.tracker import FakeTracker
-from noether_testkit.fakes.trainer import FakeTrainer, FakeTrainerConfig, Loss
+from noether_testkit.fakes.trainer import FakeTrainer, FakeTrainerConfig, collaborators_of
 from noether_testkit.fakes.watch import Watch
 from noether_testkit.plan import Checkpoint, TrainingPlan
 
 RUN_ID = "run"
+MODEL_NAME = "model"
 
 
 class FakeRun:
@@ -34,7 +38,9 @@ class FakeRun:
     given stays.
 
     Args:
-        plan: Length, batch size, seed and what goes wrong; two epochs of four updates by default.
+        plan: Length, batch size, seed, checkpoint to resume from and faults; two epochs of four updates by
+            default. What the plan says of checkpoints, stops and evaluation is for harnesses: here, call
+            `save_checkpoint`, `trainer.request_stop` and `evaluate`.
         output_root: Folder that holds the run folders; a temporary one by default.
         run_id: Name of the run folder.
         network: Makes the network; that of the default problem where it is missing.
@@ -58,7 +64,6 @@ class FakeRun:
         self._temporary = None if output_root else tempfile.TemporaryDirectory(prefix="noether-testkit-")
         self.path_provider = FakePathProvider(Path(output_root or self._temporary.name), run_id)  # type: ignore[union-attr]
         seed_everything(self.plan.seed)
-        self.model = FakeModel((network or DefaultNetwork)())
         self.data_container = self._data(datasets)
         self.metric_property_provider = FakeMetricPropertyProvider()
         self.tracker = FakeTracker(self.metric_property_provider, self.path_provider)
@@ -73,6 +78,14 @@ class FakeRun:
             loss=loss,
             watch=watch,
         )
+        self.model = FakeModel(
+            (network or DefaultNetwork)(),
+            MODEL_NAME,
+            update_counter=self.trainer.update_counter,
+            path_provider=self.path_provider,
+            data_container=self.data_container,
+        )
+        install(self.plan.faults, self.callback_kwargs)
 
     @property
     def log_writer(self) -> FakeLogWriter:
@@ -92,7 +105,7 @@ class FakeRun:
     @property
     def callback_kwargs(self) -> dict[str, Any]:
         """The seven collaborators, ready for `**`."""
-        return self.trainer.collaborators(self.model)
+        return collaborators_of(self.trainer, self.model)
 
     def train(self, *callbacks: Any) -> Self:
         """Trains with callbacks, or with factories that take the seven collaborators.
@@ -138,19 +151,26 @@ class FakeRun:
             effective_batch_size=plan.batch_size, max_epochs=epochs, max_updates=plan.updates, max_samples=plan.samples
         )
 
-    def _data(
-        self, datasets: Callable[[], Mapping[str, Mapping[str, torch.Tensor]]] | None
-    ) -> FakeDataContainer:
+    def _data(self, datasets: Callable[[], Mapping[str, Mapping[str, torch.Tensor]]] | None) -> FakeDataContainer:
         defaults = default_datasets(self.plan.dataset_size, self.plan.test_size, self.plan.seed)
         given = defaults if datasets is None else {"train": defaults["train"], **datasets()}
         return FakeDataContainer({key: FakeDataset(tensors) for key, tensors in given.items()}, seed=self.plan.seed)
 
     def _resume_point(self) -> ResumePoint | None:
-        return None if self.plan.resume_from is None else ResumePoint(self.plan.resume_from, self.model.name)
+        return None if self.plan.resume_from is None else ResumePoint(self.plan.resume_from, MODEL_NAME)
 
 
 def seed_everything(seed: int) -> None:
     """Seeds the generators of Python, NumPy and torch."""
     random.seed(seed)
-    np.random.seed(seed)  # noqa: NPY002 - callbacks draw from the global generator
-    torch.manual_seed(seed)
+    np.random.seed(seed)
+    if _has_accelerator():
+        torch.manual_seed(seed)
+    else:
+        torch.default_generator.manual_seed(seed)
+
+
+@cache
+def _has_accelerator() -> bool:
+    """Returns whether there is more to seed than the CPU; where not, `torch.manual_seed` costs more than an update."""
+    return torch.cuda.is_available() or torch.backends.mps.is_available()

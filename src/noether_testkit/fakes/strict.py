@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple, NoReturn
 
-from noether_testkit.errors import nearest_sentence
+from noether_testkit.errors import FakeError, nearest_sentence
 
 
 class Call(NamedTuple):
@@ -20,15 +20,31 @@ class Call(NamedTuple):
     arguments: Mapping[str, Any]
 
 
-class StrictFake:
+class Strict:
+    """Refuses attributes that the framework's object does not have either, naming the nearest ones that it has.
+
+    What a fake offers beyond the framework's object is listed in `_kit_only`; what the framework's object
+    has and the fake does without, in `_not_faked`.
+    """
+
+    _stands_for: ClassVar[str] = "object"
+    _kit_only: ClassVar[frozenset[str]] = frozenset()
+    _not_faked: ClassVar[frozenset[str]] = frozenset()
+
+    def __getattr__(self, name: str) -> Any:
+        refuse(self, name)
+
+
+class StrictFake(Strict):
     """A small working stand-in for one of the framework's objects.
 
     Attributes:
-        calls: The calls so far, in order.
-        fault: Called with each call before it takes effect; what it raises, the caller sees.
+        calls: The calls so far, in order; only the kit has it.
+        fault: Called with each call before it takes effect; what it raises, the caller sees. Only the
+            kit has it.
     """
 
-    stands_for = "object"
+    _kit_only = frozenset({"calls", "fault"})
 
     def __init__(self) -> None:
         self.calls: list[Call] = []
@@ -40,11 +56,23 @@ class StrictFake:
         if self.fault is not None:
             self.fault(call)
 
-    def __getattr__(self, name: str) -> Any:
-        raise AttributeError(unknown_attribute(self, name), name=name, obj=self)
 
+def refuse(fake: Any, name: str) -> NoReturn:
+    """Refuses an attribute that a fake lacks.
 
-def unknown_attribute(fake: Any, name: str) -> str:
-    """Returns the sentence for an attribute that the framework's object lacks, too."""
-    known = [attribute for attribute in dir(fake) if not attribute.startswith("_")]
-    return f"The framework's {fake.stands_for} has no attribute {name!r}. {nearest_sentence(name, known)}"
+    Raises:
+        AttributeError: The framework's object lacks it, too.
+        FakeError: The framework's object has it; so a look whether it is there must not say no.
+    """
+    cls = type(fake)
+    if name.startswith("_"):
+        raise AttributeError(f"{cls.__name__!r} object has no attribute {name!r}", name=name, obj=fake)
+    original = f"The framework's {cls._stands_for}"
+    if name in cls._not_faked:
+        raise FakeError(
+            f"{original} has {name!r}, but {cls.__name__} does without it. Try the callback on the "
+            "framework itself, or set the attribute on the fake."
+        )
+    known = {attribute for attribute in dir(fake) if not attribute.startswith("_")} - cls._kit_only
+    sentence = nearest_sentence(name, known | cls._not_faked)
+    raise AttributeError(f"{original} has no attribute {name!r}. {sentence}", name=name, obj=fake)

@@ -17,11 +17,9 @@ class FakeTracker(StrictFake):
         summary: The summary values by key.
     """
 
-    stands_for = "BaseTracker"
+    _stands_for = "BaseTracker"
 
-    def __init__(
-        self, metric_property_provider: FakeMetricPropertyProvider, path_provider: FakePathProvider
-    ) -> None:
+    def __init__(self, metric_property_provider: FakeMetricPropertyProvider, path_provider: FakePathProvider) -> None:
         super().__init__()
         self.logger = logging.getLogger("FakeTracker")
         self.metric_property_provider = metric_property_provider
@@ -41,6 +39,14 @@ class FakeTracker(StrictFake):
         """Sets several values of the summary."""
         self._record("update_summary", data=dict(data))
         self.summary.update(data)
+
+    def init(self, **run: Any) -> None:
+        """Begins tracking; the framework's launcher calls it before there is a trainer."""
+        self._record("init", **run)
+
+    def summarize_logvalues(self) -> None:
+        """Sums the series up; the framework's launcher calls it after the run."""
+        self._record("summarize_logvalues")
 
     def close(self) -> None:
         """Ends tracking."""

@@ -11,14 +11,16 @@ class HookCall(NamedTuple):
     """One call of the trainer into a callback.
 
     Attributes:
-        callback: The callback, or `None` while it is being built.
+        callback: The callback; its class or factory while it is being built.
         hook: Name of the method; `__init__` for the constructor.
-        arguments: The keyword arguments.
+        arguments: The arguments given by keyword.
+        positional: The arguments given by position: the counter of `at_eval`, the state of `load_state_dict`.
     """
 
     callback: Any
     hook: str
     arguments: Mapping[str, Any]
+    positional: tuple[Any, ...] = ()
 
 
 Watch = Callable[[HookCall], AbstractContextManager[Any]]

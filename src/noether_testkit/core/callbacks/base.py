@@ -149,18 +149,20 @@ class CallbackBase:
             logger: Takes the warnings about keys without a partner on either side.
 
         Raises:
-            ValueError: A list has another length than there are stateful callbacks.
+            ValueError: Two stateful callbacks share a `checkpoint_key`, or a list has another length than
+                there are stateful callbacks.
         """
+        CallbackBase.validate_checkpoint_keys(callbacks)
         CallbackBase.validate_checkpoint_keys(callbacks)
         stateful = {callback.checkpoint_key: callback for callback in _stateful(callbacks)}
         if isinstance(checkpoint_data, list):
             states = _by_position(list(stateful.values()), checkpoint_data)
         else:
             states = dict(checkpoint_data)
-        if missing := sorted(stateful.keys() - states.keys()):
-            logger.warning("No state in the checkpoint for: %s. They start afresh.", ", ".join(missing))
         if unknown := sorted(states.keys() - stateful.keys()):
-            logger.warning("State in the checkpoint without a callback: %s.", ", ".join(unknown))
+            logger.warning("The checkpoint holds states of no stateful callback in this run: %s.", ", ".join(unknown))
+        if missing := sorted(stateful.keys() - states.keys()):
+            logger.warning("The checkpoint holds no state for: %s. They start afresh.", ", ".join(missing))
         for key, callback in stateful.items():
             if key in states:
                 callback.load_state_dict(states[key])

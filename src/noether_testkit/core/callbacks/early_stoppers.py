@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class EarlyStopIteration(StopIteration):  # noqa: N818 - the framework's name
+class EarlyStopIteration(StopIteration):
     """Raised by a periodic hook to end training after the current update.
 
     The trainer honours it in `after_update` and `after_epoch` only; raised from any other hook

@@ -1,19 +1,14 @@
-"""Base classes of callbacks that act at intervals."""
+"""The base class of callbacks that act at intervals."""
 
 from __future__ import annotations
 
-import math
-from abc import ABCMeta, abstractmethod
-from collections.abc import Iterator
 from typing import Any, Literal
 
 import torch
-from torch.utils.data import SequentialSampler
 
 from noether_testkit.core.callbacks.base import CallbackBase
-from noether_testkit.core.callbacks.sampling import SamplerIntervalConfig, collate_results
-from noether_testkit.core.schemas.callbacks import CallBackBaseConfig, PeriodicDataIteratorCallbackConfig
-from noether_testkit.core.utils.training import UpdateCounter
+from noether_testkit.core.schemas.callbacks import CallBackBaseConfig
+from noether_testkit.core.utils.training import TrainingIteration, UpdateCounter
 
 IntervalType = Literal["epoch", "update", "sample", "eval"]
 
@@ -63,7 +58,6 @@ class PeriodicCallback(CallbackBase):
         self.every_n_samples = callback_config.every_n_samples
         self.batch_size = callback_config.batch_size
 
-    @torch.no_grad()
     def after_update(self, update_counter: UpdateCounter, **kwargs: Any) -> None:
         """Calls `periodic_callback` with `"update"` or `"sample"` when that interval is due.
 
@@ -73,12 +67,12 @@ class PeriodicCallback(CallbackBase):
         """
         if type(self).periodic_callback is PeriodicCallback.periodic_callback:
             return
-        if self.every_n_updates is not None and update_counter.update % self.every_n_updates == 0:
-            self.periodic_callback(interval_type="update", update_counter=update_counter, **kwargs)
-        if self._crossed_samples(update_counter.sample, update_counter.effective_batch_size):
-            self.periodic_callback(interval_type="sample", update_counter=update_counter, **kwargs)
+        now = update_counter.cur_iteration
+        if self._should_invoke_after_update(now):
+            _invoke(self, "update", update_counter, kwargs)
+        if self._should_invoke_after_sample(now, update_counter.effective_batch_size):
+            _invoke(self, "sample", update_counter, kwargs)
 
-    @torch.no_grad()
     def after_epoch(self, update_counter: UpdateCounter, **kwargs: Any) -> None:
         """Calls `periodic_callback` with `"epoch"` when that interval is due.
 
@@ -86,10 +80,9 @@ class PeriodicCallback(CallbackBase):
             update_counter: The progress of the run, this epoch included.
             **kwargs: Handed on as in `after_update`.
         """
-        if self.every_n_epochs is not None and update_counter.epoch % self.every_n_epochs == 0:
-            self.periodic_callback(interval_type="epoch", update_counter=update_counter, **kwargs)
+        if self._should_invoke_after_epoch(update_counter.cur_iteration):
+            _invoke(self, "epoch", update_counter, kwargs)
 
-    @torch.no_grad()
     def at_eval(self, update_counter: UpdateCounter, **kwargs: Any) -> None:
         """Calls `periodic_callback` with `"eval"` in an evaluation run.
 
@@ -100,7 +93,7 @@ class PeriodicCallback(CallbackBase):
             update_counter: The progress stored in the evaluated checkpoint.
             **kwargs: Handed on as in `after_update`.
         """
-        self.periodic_callback(interval_type="eval", update_counter=update_counter, **kwargs)
+        _invoke(self, "eval", update_counter, kwargs)
 
     def periodic_callback(self, *, interval_type: IntervalType, update_counter: UpdateCounter, **kwargs: Any) -> None:
         """Called when an interval is due, without gradient recording, model in eval mode.
@@ -144,15 +137,21 @@ class PeriodicCallback(CallbackBase):
         """Returns the number of updates in an interval.
 
         Raises:
-            ValueError: The interval is no whole number of updates.
+            AssertionError: More than one interval is set, or it is no whole number of updates.
+            RuntimeError: No interval is set.
         """
+        intervals = _intervals_of(self)
+        if not intervals:
+            raise RuntimeError(f"{self} has no interval.")
+        if len(intervals) > 1:
+            raise AssertionError(f"{self} has more than one interval.")
         if self.every_n_epochs is not None:
             return self.every_n_epochs * update_counter.updates_per_epoch
         if self.every_n_updates is not None:
             return self.every_n_updates
         samples, batch = self.every_n_samples or 0, update_counter.effective_batch_size
         if samples % batch:
-            raise ValueError(f"every_n_samples={samples} is no whole number of updates of {batch} samples.")
+            raise AssertionError(f"every_n_samples={samples} is no whole number of updates of {batch} samples.")
         return samples // batch
 
     def updates_till_next_invocation(self, update_counter: UpdateCounter) -> int:
@@ -162,146 +161,35 @@ class PeriodicCallback(CallbackBase):
 
     def get_interval_string_verbose(self) -> str:
         """Returns the interval as in the config, such as `every_n_updates=2`."""
-        return ",".join(f"{name}={count}" for name, count in self._intervals())
+        return ",".join(f"{name}={count}" for name, count in _intervals_of(self))
 
     def to_short_interval_string(self) -> str:
         """Returns the interval in short, such as `U2`."""
-        return "_".join(f"{name.removeprefix('every_n_')[0].upper()}{count}" for name, count in self._intervals())
+        return "_".join(f"{name.removeprefix('every_n_')[0].upper()}{count}" for name, count in _intervals_of(self))
 
     def __str__(self) -> str:
         return f"{type(self).__name__}({self.get_interval_string_verbose()})"
 
-    def _intervals(self) -> list[tuple[str, int]]:
-        names = ("every_n_epochs", "every_n_updates", "every_n_samples")
-        return [(name, getattr(self, name)) for name in names if getattr(self, name) is not None]
+    def _should_invoke_after_update(self, training_iteration: TrainingIteration) -> bool:
+        return self.every_n_updates is not None and (training_iteration.update or 0) % self.every_n_updates == 0
 
-    def _crossed_samples(self, samples: int, effective_batch_size: int) -> bool:
-        interval = self.every_n_samples
-        return interval is not None and samples // interval > (samples - effective_batch_size) // interval
+    def _should_invoke_after_epoch(self, training_iteration: TrainingIteration) -> bool:
+        return self.every_n_epochs is not None and (training_iteration.epoch or 0) % self.every_n_epochs == 0
+
+    def _should_invoke_after_sample(self, training_iteration: TrainingIteration, effective_batch_size: int) -> bool:
+        if self.every_n_samples is None:
+            return False
+        samples = training_iteration.sample or 0
+        return samples // self.every_n_samples > (samples - effective_batch_size) // self.every_n_samples
 
 
-class PeriodicDataIteratorCallback(PeriodicCallback, metaclass=ABCMeta):
-    """Runs over a whole data set when its interval is due.
+def _invoke(
+    callback: PeriodicCallback, interval_type: IntervalType, update_counter: UpdateCounter, arguments: dict[str, Any]
+) -> None:
+    with torch.no_grad():
+        callback.periodic_callback(interval_type=interval_type, update_counter=update_counter, **arguments)
 
-    Override `process_data`, called once a batch, and `process_results`, called once with all
-    results put together.
 
-    Args:
-        callback_config: Says when to act and over which data set.
-        trainer: See `CallbackBase`, as for all that follow.
-        model: The model of the run.
-        data_container: Holds the data sets of the run.
-        tracker: The experiment tracker.
-        log_writer: Writes metrics; kept as `writer`.
-        checkpoint_writer: Writes checkpoints.
-        metric_property_provider: Knows for which metrics a higher value is better.
-        name: The name under which state is stored.
-        development: Not used by the kit.
-
-    Raises:
-        KeyError: The data set does not exist.
-    """
-
-    def __init__(
-        self,
-        callback_config: PeriodicDataIteratorCallbackConfig,
-        trainer: Any,
-        model: Any,
-        data_container: Any,
-        tracker: Any,
-        log_writer: Any,
-        checkpoint_writer: Any,
-        metric_property_provider: Any,
-        name: str | None = None,
-        development: bool = False,
-    ) -> None:
-        super().__init__(
-            callback_config=callback_config,
-            trainer=trainer,
-            model=model,
-            data_container=data_container,
-            tracker=tracker,
-            log_writer=log_writer,
-            checkpoint_writer=checkpoint_writer,
-            metric_property_provider=metric_property_provider,
-            name=name,
-        )
-        self.dataset_key = callback_config.dataset_key
-        self.total_data_time = torch.tensor(0.0)
-        self.sampler_config = self._sampler_config_from_key(key=self.dataset_key)
-
-    @abstractmethod
-    def process_data(self, batch: Any, *, trainer_model: torch.nn.Module) -> Any:
-        """Computes the result of one batch.
-
-        Args:
-            batch: Named tensors on the model's device, `(samples, ...)`, the last batch perhaps smaller.
-            trainer_model: The model as the trainer calls it, wrapped or compiled.
-
-        Returns:
-            A tensor `(samples, ...)`, a mapping or sequence of such tensors, a number, or `None`.
-        """
-
-    def process_results(
-        self, results: Any, *, interval_type: IntervalType, update_counter: UpdateCounter, **_: Any
-    ) -> None:
-        """Takes the results of the whole data set.
-
-        Args:
-            results: The results of `process_data`, joined along the first dimension.
-            interval_type: Which interval is due.
-            update_counter: The progress of the run.
-        """
-
-    def periodic_callback(  # type: ignore[override]  # the framework's signature: the trainer gives more here
-        self,
-        *,
-        interval_type: IntervalType,
-        update_counter: UpdateCounter,
-        data_iter: Iterator[Any],
-        trainer_model: torch.nn.Module,
-        batch_size: int,
-        **_: Any,
-    ) -> None:
-        """Runs over the data set and hands the results to `process_results`.
-
-        Args:
-            interval_type: Which interval is due.
-            update_counter: The progress of the run.
-            data_iter: The iterator shared with training and all other callbacks.
-            trainer_model: The model as the trainer calls it.
-            batch_size: The trainer's batch size; the config's own wins.
-        """
-        results = self._iterate_over_dataset(batch_size=batch_size, data_iter=data_iter, trainer_model=trainer_model)
-        self.process_results(results, interval_type=interval_type, update_counter=update_counter)
-
-    def after_training(self, **_: Any) -> None:
-        """Called once after the last update."""
-
-    def _iterate_over_dataset(self, batch_size: int, data_iter: Iterator[Any], trainer_model: torch.nn.Module) -> Any:
-        samples = len(self.sampler_config.sampler)
-        batches = math.ceil(samples / (self.sampler_config.batch_size or batch_size))
-        results = []
-        for _ in range(batches):
-            batch = self.trainer.drop_metadata(next(data_iter))
-            batch = {key: value.to(self.trainer.device) for key, value in batch.items()}
-            results.append(self.process_data(batch, trainer_model=trainer_model))
-        return collate_results(results, samples)
-
-    def _sampler_config_from_key(
-        self, key: str | None, properties: set[str] | None = None, max_size: int | None = None
-    ) -> SamplerIntervalConfig:
-        dataset = self.data_container.get_dataset(key=key, properties=properties, max_size=max_size)
-        return self._create_sampler_config(dataset)
-
-    def _create_sampler_config(self, dataset: Any, pipeline: Any = None) -> SamplerIntervalConfig:
-        if len(dataset) == 0:
-            raise ValueError(f"{self} was given an empty data set ({self.dataset_key!r}).")
-        return SamplerIntervalConfig(
-            sampler=SequentialSampler(dataset),
-            pipeline=pipeline or dataset.pipeline,
-            every_n_epochs=self.every_n_epochs,
-            every_n_updates=self.every_n_updates,
-            every_n_samples=self.every_n_samples,
-            batch_size=self.batch_size,
-        )
+def _intervals_of(callback: PeriodicCallback) -> list[tuple[str, int]]:
+    names = ("every_n_epochs", "every_n_updates", "every_n_samples")
+    return [(name, count) for name in names if (count := getattr(callback, name)) is not None]

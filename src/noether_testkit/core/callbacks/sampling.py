@@ -39,21 +39,26 @@ def collate_results(results: list[Any], samples: int) -> Any:
         samples: Samples in the data set; longer results are cut.
 
     Returns:
-        The same shape of result for the whole data set.
+        The same shape of result for the whole data set; sequences become lists, and numbers and
+        tensors without dimensions a tensor with one entry a batch.
+
+    Raises:
+        AttributeError: A mapping holds anything but tensors.
+        KeyError: A later mapping lacks a key of the first.
+        RuntimeError: The shapes of tensors do not fit, or a list holds tensors without dimensions.
+        ValueError: Tuples differ in length, or a result is neither tensor nor number.
     """
     first = results[0]
     if first is None:
         return None
     if isinstance(first, dict):
-        return {key: _join([result[key] for result in results], samples) for key in first}
-    if isinstance(first, list | tuple):
+        return {key: _joined([result[key] for result in results], samples) for key in first}
+    if isinstance(first, tuple):
         return [collate_results(list(column), samples) for column in zip(*results, strict=True)]
-    return _join(results, samples)
+    if isinstance(first, list):
+        return [torch.cat(column)[:samples] for column in zip(*results, strict=True)]
+    return _joined(results, samples) if isinstance(first, torch.Tensor) else torch.tensor(results)
 
 
-def _join(values: list[Any], samples: int) -> torch.Tensor:
-    if not isinstance(values[0], torch.Tensor):
-        return torch.tensor(values)
-    if values[0].ndim == 0:
-        return torch.stack(values)
-    return torch.cat(values)[:samples]
+def _joined(tensors: list[torch.Tensor], samples: int) -> torch.Tensor:
+    return torch.stack(tensors) if tensors[0].ndim == 0 else torch.cat(tensors)[:samples]

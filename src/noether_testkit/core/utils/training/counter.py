@@ -8,6 +8,11 @@ from noether_testkit.core.utils.training.training_iteration import TrainingItera
 class UpdateCounter:
     """Counts the progress of a run.
 
+    Attributes:
+        end_iteration: Where the run ends, fully specified: the start, and what remains from there in whole
+            units; after a resume within an epoch its epoch can be one too low.
+        cur_iteration: The progress; one object that moves on, so keep a `copy()`.
+
     Args:
         start_iteration: Where the run starts, fully specified.
         end_iteration: Where it ends, with exactly one number set.
@@ -15,8 +20,8 @@ class UpdateCounter:
         effective_batch_size: Samples in an update, over all ranks and accumulation steps.
 
     Raises:
-        ValueError: The start is not fully or the end not minimally specified, or they contradict
-            the number of updates in an epoch.
+        ValueError: The start is not fully or the end not minimally specified.
+        AssertionError: The three numbers of the start contradict each other.
     """
 
     def __init__(
@@ -30,11 +35,18 @@ class UpdateCounter:
             raise ValueError(f"The start needs epoch, update and sample, but is {start_iteration}.")
         if not end_iteration.is_minimally_specified:
             raise ValueError(f"The end needs exactly one of epoch, update and sample, but is {end_iteration}.")
+        update = start_iteration.update or 0
+        in_epochs, in_samples = update // updates_per_epoch, update * effective_batch_size
+        if (start_iteration.epoch, start_iteration.sample) != (in_epochs, in_samples):
+            raise AssertionError(
+                f"{start_iteration} cannot be a start: with {updates_per_epoch} updates an epoch and "
+                f"{effective_batch_size} samples an update, it would be E{in_epochs}_U{update}_S{in_samples}."
+            )
         self.updates_per_epoch = updates_per_epoch
         self.effective_batch_size = effective_batch_size
         self.start_iteration = start_iteration
-        left = end_iteration - start_iteration.to_target_specification(end_iteration)
-        self.end_iteration = start_iteration + left.to_fully_specified(updates_per_epoch, effective_batch_size)
+        remaining = end_iteration - start_iteration.to_target_specification(end_iteration)
+        self.end_iteration = start_iteration + remaining.to_fully_specified(updates_per_epoch, effective_batch_size)
         self.cur_iteration = start_iteration.copy()
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from functools import total_ordering
@@ -56,10 +57,11 @@ class TrainingIteration:
         return dict(self).keys() == dict(other).keys()
 
     def to_fully_specified(self, updates_per_epoch: int, effective_batch_size: int) -> TrainingIteration:
-        """Returns the point with all three numbers, computed from the one that is set.
+        """Returns the point with all three numbers, computed from the one that is set; parts of a unit are cut off.
 
         Raises:
             ValueError: Not exactly one number is set.
+            AssertionError: The samples are the number that is set, and are 0.
         """
         if self.is_fully_specified:
             return self.copy()
@@ -67,11 +69,39 @@ class TrainingIteration:
             raise ValueError(f"Exactly one of epoch, update and sample must be set, but this is {self}.")
         if self.epoch is not None:
             update = self.epoch * updates_per_epoch
-        elif self.update is not None:
-            update = self.update
-        else:
-            update = (self.sample or 0) // effective_batch_size
-        return TrainingIteration(update // updates_per_epoch, update, update * effective_batch_size)
+            return TrainingIteration(self.epoch, update, update * effective_batch_size)
+        if self.sample == 0:
+            raise AssertionError("The framework takes no point at sample 0; give epoch=0 or update=0 instead.")
+        update = int((self.sample or 0) / effective_batch_size) if self.update is None else self.update
+        return TrainingIteration(int(update / updates_per_epoch), update, update * effective_batch_size)
+
+    @staticmethod
+    def to_fully_specified_from_filenames(
+        directory: str, training_iteration: TrainingIteration, prefix: str | None = None, suffix: str | None = None
+    ) -> TrainingIteration:
+        """Returns the first point that agrees with `training_iteration` among the file names of a folder.
+
+        Args:
+            directory: The folder.
+            training_iteration: Exactly one number.
+            prefix: What the file name starts with.
+            suffix: What it ends with.
+
+        Raises:
+            ValueError: Not exactly one number is set.
+            FileNotFoundError: No file fits.
+        """
+        if not training_iteration.is_minimally_specified:
+            raise ValueError(f"Exactly one of epoch, update and sample must be set, but this is {training_iteration}.")
+        for name in sorted(os.listdir(directory)):  # noqa: PTH208 - names, not paths
+            fits = name.startswith(prefix or "") and name.endswith(suffix or "")
+            if fits and TrainingIteration.contains_string(name):
+                found = TrainingIteration.from_filename(name)
+                if dict(training_iteration).items() <= dict(found).items():
+                    return found
+        raise FileNotFoundError(
+            f"No file in {directory} is of {training_iteration} (prefix {prefix!r}, suffix {suffix!r})."
+        )
 
     def to_target_specification(self, target: TrainingIteration) -> TrainingIteration:
         """Returns this point with only those numbers that `target` sets.
@@ -137,10 +167,7 @@ class TrainingIteration:
         return isinstance(other, TrainingIteration) and dict(self) == dict(other)
 
     def __ge__(self, other: TrainingIteration) -> bool:
-        mine, theirs = self._values(), other._values()
-        if None in mine or None in theirs:
-            return all(one >= another for one, another in self._pairs(other))
-        return mine[0] >= theirs[0] and mine[1] >= theirs[1] and mine[2] >= theirs[2]
+        return all(mine >= theirs for mine, theirs in self._pairs(other))
 
     def __add__(self, other: TrainingIteration) -> TrainingIteration:
         return self._combine(other, lambda mine, theirs: mine + theirs)
@@ -149,9 +176,11 @@ class TrainingIteration:
         return self._combine(other, lambda mine, theirs: mine - theirs)
 
     def _pairs(self, other: TrainingIteration) -> list[tuple[int, int]]:
-        if not self.has_same_specified_properties(other):
+        """Returns the numbers of both that are set."""
+        both = ((self.epoch, other.epoch), (self.update, other.update), (self.sample, other.sample))
+        if any((mine is None) is not (theirs is None) for mine, theirs in both):
             raise RuntimeError(f"{self} and {other} set different numbers and cannot be combined.")
-        return [(mine, theirs) for (_, mine), (_, theirs) in zip(self, other, strict=True)]
+        return [(mine, theirs) for mine, theirs in both if mine is not None and theirs is not None]
 
     def _combine(self, other: TrainingIteration, operation: Callable[[int, int], int]) -> TrainingIteration:
         results = [operation(mine, theirs) for mine, theirs in self._pairs(other)]

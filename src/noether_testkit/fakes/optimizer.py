@@ -1,0 +1,83 @@
+"""Fake of the optimiser of a model."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import nn
+
+from noether_testkit.fakes.strict import Strict
+
+
+class FakeOptimizer(Strict):
+    """The optimiser of a model, stepped by the trainer.
+
+    As in the framework, biases and other parameters of at most one dimension form a group of their own,
+    which no weight decay would touch, and frozen parameters are in the groups, too.
+
+    Args:
+        model: The model, with the update counter of the run.
+        learning_rate: The rate of all groups.
+
+    Attributes:
+        torch_optim: The torch optimiser that does the work, with `param_groups`.
+        param_idx_to_name: Names of the parameters by their index in the saved groups.
+        schedule: No schedule.
+        weight_decay_schedule: No schedule.
+        all_parameters: Set in the framework where gradients are clipped, `None` here.
+    """
+
+    _stands_for = "OptimizerWrapper"
+    _not_faked = frozenset({"config"})
+
+    def __init__(self, model: Any, learning_rate: float = 0.05) -> None:
+        self.model = model
+        self.update_counter = model.update_counter
+        self.logger = logging.getLogger("FakeOptimizer")
+        groups = _grouped(model.named_parameters())
+        self.torch_optim = torch.optim.SGD(
+            [{"params": list(named.values()), **options} for options, named in groups], lr=learning_rate, momentum=0.9
+        )
+        for group in self.torch_optim.param_groups:
+            group["initial_lr"] = learning_rate
+        self.param_idx_to_name = dict(enumerate(name for _, named in groups for name in named))
+        self.schedule = None
+        self.weight_decay_schedule = None
+        self.all_parameters = None
+
+    def step(self, grad_scaler: Any = None) -> None:
+        """Changes the weights by their gradients."""
+        self.torch_optim.step()
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Clears the gradients."""
+        if not set_to_none:
+            self.torch_optim.zero_grad(set_to_none=False)
+            return
+        for group in self.torch_optim.param_groups:
+            for parameter in group["params"]:
+                parameter.grad = None
+
+    def schedule_step(self) -> None:
+        """Does nothing: there is no schedule."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Returns the state of the torch optimiser, and the names of its parameters."""
+        return {**self.torch_optim.state_dict(), "param_idx_to_name": dict(self.param_idx_to_name)}
+
+    def load_state_dict(self, state_dict_to_load: dict[str, Any]) -> None:
+        """Takes back the state, but for the options of the groups: those come from the constructor."""
+        groups = self.torch_optim.state_dict()["param_groups"]
+        self.torch_optim.load_state_dict({"state": state_dict_to_load["state"], "param_groups": groups})
+
+
+def _grouped(parameters: Iterable[tuple[str, nn.Parameter]]) -> list[tuple[dict[str, Any], dict[str, nn.Parameter]]]:
+    """Returns the options and the named parameters of each group, groups in order of their first parameter."""
+    groups: dict[str, dict[str, nn.Parameter]] = {}
+    for name, parameter in parameters:
+        decays = parameter.ndim > 1 and not name.endswith(".bias")
+        groups.setdefault("default" if decays else "weight_decay=0", {})[name] = parameter
+    return [({"name": group, "weight_decay": 0.0}, named) for group, named in groups.items()]

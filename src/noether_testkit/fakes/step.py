@@ -1,0 +1,42 @@
+"""The arithmetic of one training step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import reduce
+from operator import add
+from typing import Any, NamedTuple
+
+import torch
+from torch.nn import functional
+
+Tensors = Mapping[str, torch.Tensor]
+
+Loss = Callable[[Tensors, Tensors], Any]
+"""Computes losses from outputs and targets: a tensor, several in a list, or a mapping of them; or a pair of
+these and of further outputs, which callbacks get as `update_outputs`."""
+
+
+class TrainerResult(NamedTuple):
+    """What one training step gives: the total loss, the losses by name, and outputs for callbacks."""
+
+    total_loss: torch.Tensor
+    losses_to_log: dict[str, torch.Tensor]
+    additional_outputs: dict[str, torch.Tensor] | None = None
+
+
+def mean_squared_error(outputs: Tensors, targets: Tensors) -> dict[str, torch.Tensor]:
+    """Returns the mean squared error, summed over all targets, as `mse`."""
+    return {"mse": reduce(add, [functional.mse_loss(outputs[key], targets[key]) for key in targets])}
+
+
+def result_of(answer: Any) -> TrainerResult:
+    """Returns what a loss answered in the form of a trainer's result."""
+    losses, outputs = answer if isinstance(answer, tuple) else (answer, None)
+    if isinstance(losses, torch.Tensor):
+        named = {"loss": losses}
+    elif isinstance(losses, Mapping):
+        named = dict(losses)
+    else:
+        named = {f"loss_{number}": loss for number, loss in enumerate(losses)}
+    return TrainerResult(reduce(add, named.values()), named, outputs)
