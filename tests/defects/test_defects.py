@@ -1,0 +1,131 @@
+"""Judges every guilty and every innocent callback."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import pytest
+from tests.defects import (
+    accepts_the_collaborators,
+    completes_an_ordinary_run,
+    fits_hook_signatures,
+    hands_collaborators_to_the_base,
+    has_state_of_the_right_shape,
+    is_stateful_from_construction,
+    keeps_loaded_state_at_start,
+    leaves_grad_mode_alone,
+    leaves_modes_untouched,
+    leaves_weights_untouched,
+    round_trips_its_state,
+    runs_without_grad,
+    saves_and_loads_as_a_pair,
+    saves_what_loads_safely,
+    survives_a_zero_update_run,
+    ways_to_write_a_callback,
+)
+from tests.defects.catalogue import Case, cases_of
+
+from noether_testkit import Report, check_callback
+from noether_testkit.contract import CHECKS
+
+MODULES = (
+    accepts_the_collaborators,
+    hands_collaborators_to_the_base,
+    fits_hook_signatures,
+    runs_without_grad,
+    leaves_grad_mode_alone,
+    survives_a_zero_update_run,
+    completes_an_ordinary_run,
+    has_state_of_the_right_shape,
+    saves_and_loads_as_a_pair,
+    is_stateful_from_construction,
+    saves_what_loads_safely,
+    round_trips_its_state,
+    keeps_loaded_state_at_start,
+    leaves_weights_untouched,
+    leaves_modes_untouched,
+    ways_to_write_a_callback,
+)
+CASES = cases_of(MODULES)
+GUILTY = [case for case in CASES if case.mark.is_guilty]
+INNOCENT = [case for case in CASES if not case.mark.is_guilty]
+BROKEN = {"failed", "warned"}
+UNTOUCHED = {"passed", "blocked", "not-applicable"}
+
+
+@cache
+def report_on(case: Case) -> Report:
+    return check_callback(case.subject)
+
+
+@pytest.mark.parametrize("case", GUILTY, ids=str)
+def test_guilty_callback_breaks_exactly_its_checks(case: Case) -> None:
+    """No other check speaks, and what did not judge waits for the broken one."""
+    report = report_on(case)
+    others = [result for result in report.results if result.check not in case.mark.checks]
+    broken = tuple(result.check for result in report.results if result.outcome in BROKEN)
+    assert sorted(broken) == sorted(case.mark.checks), told(report)
+    assert {result.outcome for result in others} <= UNTOUCHED, told(report)
+    assert {result.blocked_by for result in others} <= {None, *case.mark.checks}, told(report)
+
+
+@pytest.mark.parametrize("case", GUILTY, ids=str)
+def test_finding_speaks_in_sentences(case: Case) -> None:
+    """What was seen, expected, hurts and mends are sentences, and the place is in the guilty callback's file."""
+    report = report_on(case)
+    for check in case.mark.checks:
+        result = report[check]
+        for text in (result.seen, result.expected, result.why, result.fix):
+            assert text
+            assert text[0].isupper() or text.split("(")[0].split(" ")[0] in report_words(case), text
+            assert text.endswith("."), text
+            assert ".." not in text.replace("...", ""), text
+        assert result.location is None or case.file in result.location, result.location
+
+
+@pytest.mark.parametrize("case", INNOCENT, ids=str)
+def test_innocent_callback_holds(case: Case) -> None:
+    """Nothing is broken, doubted or left open, and the checks near whose line it stands have passed."""
+    report = report_on(case)
+    assert report.ok, told(report)
+    assert {result.outcome for result in report.results} <= {"passed", "not-applicable"}, told(report)
+    assert all(report[check].outcome == "passed" or check_is_free(case, check) for check in case.mark.checks), told(
+        report
+    )
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.name)
+def test_check_has_its_guilty_and_innocent_callbacks(check: object) -> None:
+    """Four callbacks break the check, and four stand near its line."""
+    assert sum(check.name in case.mark.checks for case in GUILTY) >= 4
+    assert sum(check.name in case.mark.checks for case in INNOCENT) >= 4
+
+
+@pytest.mark.parametrize("case", [*GUILTY[::5], *INNOCENT[::8]], ids=str)
+def test_same_verdict_twice(case: Case) -> None:
+    """A second judgement says the same in the same words."""
+    assert check_callback(case.subject).to_dict() == report_on(case).to_dict()
+
+
+def test_names_are_unique() -> None:
+    """A name stands for one callback, so that pages and messages can use it."""
+    names = [case.name for case in CASES]
+    assert len(names) == len(set(names))
+
+
+def check_is_free(case: Case, check: str) -> bool:
+    """Returns whether the check does not apply: declared, or a callback without state."""
+    return report_on(case)[check].outcome == "not-applicable"
+
+
+def report_words(case: Case) -> set[str]:
+    """Words in small letters that may begin a sentence: names of hooks and the like."""
+    return {word for word in dir(case.subject.callback) if not word.startswith("__")} | {"state_dict", "checkpoint_key"}
+
+
+def told(report: Report) -> str:
+    return "\n".join(
+        f"{result.check}: {result.outcome} {result.seen or ''} {result.location or ''}"
+        for result in report.results
+        if result.outcome != "passed" or result.seen
+    )
