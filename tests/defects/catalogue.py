@@ -14,7 +14,7 @@ Callback = TypeVar("Callback", bound=Callable[..., Any])
 _MARKS = "defect_marks"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Mark:
     """What is expected of a callback.
 
@@ -29,7 +29,7 @@ class Mark:
     fields: MappingProxyType[str, Any]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Case:
     """A marked callback.
 
