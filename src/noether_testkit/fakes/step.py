@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import reduce
 from operator import add
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch.nn import functional
@@ -17,7 +18,8 @@ Loss = Callable[[Tensors, Tensors], Any]
 these and of further outputs, which callbacks get as `update_outputs`."""
 
 
-class TrainerResult(NamedTuple):
+@dataclass(frozen=True)
+class TrainerResult:
     """What one training step gives: the total loss, the losses by name, and outputs for callbacks."""
 
     total_loss: torch.Tensor

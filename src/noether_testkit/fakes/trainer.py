@@ -83,7 +83,7 @@ class FakeTrainer(Strict):
         watch: Called around each call into a callback.
 
     Attributes:
-        callbacks: The callbacks; empty until all are built.
+        callbacks: The callbacks; empty until all are built and their keys are found to differ.
     """
 
     _stands_for = "BaseTrainer"
@@ -203,9 +203,9 @@ class FakeTrainer(Strict):
             Exception: Whatever a callback raised, as the framework does; `EarlyStopIteration` from
                 the periodic path ends the run in order.
         """
-        self._build(model, callbacks)
-        CallbackBase.validate_checkpoint_keys(self._caller.for_states(self.callbacks))
-        self._prepare(model)
+        built = self._build(model, callbacks)
+        CallbackBase.validate_checkpoint_keys(self._caller.for_states(built))
+        self._prepare(model, built)
         with self.log_writer:
             model.eval()
             with torch.no_grad():
@@ -223,8 +223,7 @@ class FakeTrainer(Strict):
             model: The model.
             callbacks: As in `train`.
         """
-        self._build(model, callbacks)
-        self._prepare(model)
+        self._prepare(model, self._build(model, callbacks))
         with self.log_writer:
             model.eval()
             batch_size = self.config.effective_batch_size // self._accumulation_steps
@@ -238,12 +237,12 @@ class FakeTrainer(Strict):
     def _has_no_updates(self) -> bool:
         return not any(dict(self.end_checkpoint).values())
 
-    def _build(self, model: FakeModel, callbacks: Iterable[Any]) -> None:
-        self.callbacks = []
+    def _build(self, model: FakeModel, callbacks: Iterable[Any]) -> list[Any]:
         collaborators = collaborators_of(self, model)
-        self.callbacks = [self._caller.build(callback, collaborators) for callback in callbacks]
+        return [self._caller.build(callback, collaborators) for callback in callbacks]
 
-    def _prepare(self, model: FakeModel) -> None:
+    def _prepare(self, model: FakeModel, callbacks: list[Any]) -> None:
+        self.callbacks = callbacks
         model.initialize()
         if self.initializer is None:
             return

@@ -153,7 +153,6 @@ class CallbackBase:
                 there are stateful callbacks.
         """
         CallbackBase.validate_checkpoint_keys(callbacks)
-        CallbackBase.validate_checkpoint_keys(callbacks)
         stateful = {callback.checkpoint_key: callback for callback in _stateful(callbacks)}
         if isinstance(checkpoint_data, list):
             states = _by_position(list(stateful.values()), checkpoint_data)

@@ -132,7 +132,7 @@ class PeriodicDataIteratorCallback(PeriodicCallback, metaclass=ABCMeta):
             batch = {key: value.to(self.trainer.device) for key, value in batch.items()}
             results.append(self.process_data(batch, trainer_model=trainer_model))
         self.total_data_time += waited_s / batches
-        return collate_results(results, samples)
+        return collate_results(results)
 
     def _sampler_config_from_key(
         self, key: str | None, properties: set[str] | None = None, max_size: int | None = None

@@ -31,15 +31,15 @@ class SamplerIntervalConfig:
     batch_size: int | None = None
 
 
-def collate_results(results: list[Any], samples: int) -> Any:
+def collate_results(results: list[Any]) -> Any:
     """Joins the results of all batches along the first dimension.
 
     Args:
-        results: One result a batch: tensors, mappings or sequences of tensors, numbers or `None`.
-        samples: Samples in the data set; longer results are cut.
+        results: One result a batch: tensors, mappings or lists of tensors, numbers, `None`, or tuples
+            of these.
 
     Returns:
-        The same shape of result for the whole data set; sequences become lists, and numbers and
+        The same shape of result for the whole data set; tuples become lists, and numbers and
         tensors without dimensions a tensor with one entry a batch.
 
     Raises:
@@ -48,17 +48,21 @@ def collate_results(results: list[Any], samples: int) -> Any:
         RuntimeError: The shapes of tensors do not fit, or a list holds tensors without dimensions.
         ValueError: Tuples differ in length, or a result is neither tensor nor number.
     """
+    if isinstance(results[0], tuple):
+        return [_column(list(column)) for column in zip(*results, strict=True)]
+    return _column(results)
+
+
+def _column(results: list[Any]) -> Any:
     first = results[0]
     if first is None:
         return None
     if isinstance(first, dict):
-        return {key: _joined([result[key] for result in results], samples) for key in first}
-    if isinstance(first, tuple):
-        return [collate_results(list(column), samples) for column in zip(*results, strict=True)]
+        return {key: _joined([result[key] for result in results]) for key in first}
     if isinstance(first, list):
-        return [torch.cat(column)[:samples] for column in zip(*results, strict=True)]
-    return _joined(results, samples) if isinstance(first, torch.Tensor) else torch.tensor(results)
+        return [torch.cat(tensors) for tensors in zip(*results, strict=True)]
+    return _joined(results) if isinstance(first, torch.Tensor) else torch.tensor(results)
 
 
-def _joined(tensors: list[torch.Tensor], samples: int) -> torch.Tensor:
-    return torch.stack(tensors) if tensors[0].ndim == 0 else torch.cat(tensors)[:samples]
+def _joined(tensors: list[torch.Tensor]) -> torch.Tensor:
+    return torch.stack(tensors) if tensors[0].ndim == 0 else torch.cat(tensors)

@@ -33,8 +33,6 @@ class UpdateCounter:
     ) -> None:
         if not start_iteration.is_fully_specified:
             raise ValueError(f"The start needs epoch, update and sample, but is {start_iteration}.")
-        if not end_iteration.is_minimally_specified:
-            raise ValueError(f"The end needs exactly one of epoch, update and sample, but is {end_iteration}.")
         update = start_iteration.update or 0
         in_epochs, in_samples = update // updates_per_epoch, update * effective_batch_size
         if (start_iteration.epoch, start_iteration.sample) != (in_epochs, in_samples):
@@ -42,6 +40,8 @@ class UpdateCounter:
                 f"{start_iteration} cannot be a start: with {updates_per_epoch} updates an epoch and "
                 f"{effective_batch_size} samples an update, it would be E{in_epochs}_U{update}_S{in_samples}."
             )
+        if not end_iteration.is_minimally_specified:
+            raise ValueError(f"The end needs exactly one of epoch, update and sample, but is {end_iteration}.")
         self.updates_per_epoch = updates_per_epoch
         self.effective_batch_size = effective_batch_size
         self.start_iteration = start_iteration
