@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import cmath
 import copy
+from collections import OrderedDict
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -52,42 +53,55 @@ def differences(left: Any, right: Any, *, ignore: Collection[str] = (), path: st
         ignore: Paths that are not compared, nor what lies below them.
         path: The name of the whole.
     """
-    return list(_differences(left, right, frozenset(ignore), path, 0))
+    return list(_differences(left, right, frozenset(ignore), path, ()))
 
 
 def snapshot(state: Any) -> Any:
     """Returns a copy of a state that later changes do not reach; what cannot be copied stays as it is."""
-    if isinstance(state, torch.Tensor):
-        return state.detach().clone()
-    if isinstance(state, Mapping):
-        return {key: snapshot(value) for key, value in state.items()}
-    if type(state) in (list, tuple):
-        return type(state)(snapshot(value) for value in state)
-    try:
-        return copy.deepcopy(state)
-    except Exception:  # noqa: BLE001 - a state may hold anything
-        return state
+    return _copied(state, ())
 
 
 def in_words(value: Any) -> str:
     """Returns a value in words, short enough for a line."""
     if isinstance(value, torch.Tensor):
         kind = f"{str(value.dtype).removeprefix('torch.')} tensor of shape {tuple(value.shape)}"
-        return f"{kind}: {_numbers(value)}" if value.numel() else f"{kind}, empty"
-    text = repr(value) if isinstance(value, _Absent | str | bytes) else f"{value!r} ({type(value).__name__})"
+        return f"{kind}: {_numbers(value)}" if value.numel() and not value.is_meta else kind
+    try:
+        text = repr(value)
+    except Exception:  # noqa: BLE001 - an object of the user's may refuse to be shown
+        return f"<{type(value).__name__} that cannot be shown>"
+    text = text if isinstance(value, _Absent | str | bytes) else f"{text} ({type(value).__name__})"
     return text if len(text) <= 120 else f"{text[:117]}…"
 
 
-def _differences(left: Any, right: Any, ignore: frozenset[str], path: str, depth: int) -> Iterator[Difference]:
-    if path in ignore or depth > _MAX_DEPTH:
+def _copied(state: Any, trail: tuple[int, ...]) -> Any:
+    if isinstance(state, torch.Tensor):
+        return state.detach().clone()
+    inside = (*trail, id(state))
+    if id(state) not in trail and type(state) in (dict, OrderedDict):
+        return type(state)((key, _copied(value, inside)) for key, value in state.items())
+    if id(state) not in trail and type(state) in (list, tuple):
+        return type(state)(_copied(value, inside) for value in state)
+    try:
+        return copy.deepcopy(state)
+    except Exception:  # noqa: BLE001 - a state may hold anything
+        return state
+
+
+def _differences(
+    left: Any, right: Any, ignore: frozenset[str], path: str, trail: tuple[tuple[int, int], ...]
+) -> Iterator[Difference]:
+    here = (id(left), id(right))
+    if path in ignore or here in trail:
         return
+    trail = (*trail, here)
     if isinstance(left, Mapping) and isinstance(right, Mapping):
         for key in [*left, *(key for key in right if key not in left)]:
             pair = left.get(key, ABSENT), right.get(key, ABSENT)
-            yield from _differences(*pair, ignore, f"{path}[{key!r}]", depth + 1)
+            yield from _differences(*pair, ignore, f"{path}[{key!r}]", trail)
     elif type(left) is type(right) and isinstance(left, list | tuple) and len(left) == len(right):
         for index, pair in enumerate(zip(left, right, strict=True)):
-            yield from _differences(*pair, ignore, f"{path}[{index}]", depth + 1)
+            yield from _differences(*pair, ignore, f"{path}[{index}]", trail)
     elif not _same(left, right):
         yield Difference(path=path, left=in_words(left), right=in_words(right), values=(left, right))
 
@@ -100,24 +114,28 @@ def _same(left: Any, right: Any) -> bool:
     if isinstance(left, float | complex):
         return left == right or (cmath.isnan(left) and cmath.isnan(right))
     if isinstance(left, np.ndarray | np.generic):
-        return bool(np.array_equal(left, right, equal_nan=left.dtype.kind in "fc"))
+        same_kind = left.dtype == right.dtype and left.shape == right.shape
+        return same_kind and bool(np.array_equal(left, right, equal_nan=left.dtype.kind in "fc"))
     try:
-        return bool(left == right) or _same_content(left, right)
+        answer = left == right
+        return bool(answer) if isinstance(answer, bool) and _compares_itself(left) else _same_content(left, right)
     except Exception:  # noqa: BLE001 - an object of the user's may refuse to be compared
-        return True
+        return _same_content(left, right)
+
+
+def _compares_itself(value: Any) -> bool:
+    return any("__eq__" in vars(cls) for cls in type(value).__mro__[:-1])
 
 
 def _same_content(left: Any, right: Any) -> bool:
-    """Compares objects without an equality of their own by their attributes."""
-    has_own_equality = any("__eq__" in vars(cls) for cls in type(left).__mro__[:-1])
-    return not has_own_equality and hasattr(left, "__dict__") and not differences(vars(left), vars(right))
+    """Compares objects by their attributes; those without any count as equal."""
+    return not hasattr(left, "__dict__") or not differences(vars(left), vars(right))
 
 
 def _numbers(tensor: torch.Tensor) -> str:
+    tensor = tensor.dequantize() if tensor.is_quantized else tensor
+    tensor = tensor if tensor.layout == torch.strided else tensor.to_dense()
     shown = ", ".join(
         f"{number:.6g}" if isinstance(number, float) else str(number) for number in tensor.flatten()[:4].tolist()
     )
     return f"{shown}, …" if tensor.numel() > 4 else shown
-
-
-_MAX_DEPTH = 50

@@ -2,144 +2,91 @@
 
 from __future__ import annotations
 
-import copy
 import inspect
-import sys
-from collections.abc import Mapping
-from functools import lru_cache
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+import torch
 
-from noether_testkit.contract.subject import Subject
+from noether_testkit.contract.compare import snapshot
+from noether_testkit.contract.configs import is_config_parameter, resolve_config
+from noether_testkit.contract.locate import in_words
+from noether_testkit.contract.subject import COLLABORATORS, Subject
 from noether_testkit.errors import SubjectError, nearest_sentence
 from noether_testkit.fakes.lineage import is_callback_class
 
-COLLABORATORS = (
-    "trainer",
-    "model",
-    "data_container",
-    "tracker",
-    "log_writer",
-    "checkpoint_writer",
-    "metric_property_provider",
-)
-"""The keywords of the seven collaborators."""
-
-_INTERVAL_LIMITS = {"every_n_updates": (32, 2), "every_n_epochs": (16, 1), "every_n_samples": (64, 4)}
-"""For each unit the longest interval that the kit's runs reach twice, and the one that stands in for longer ones."""
+Parameters = Mapping[str, inspect.Parameter]
 
 
 def prepare(subject: Subject) -> None:
     """Makes sure that a subject can be built at all.
 
     Raises:
-        SubjectError: The config is refused by its schema, or an argument is missing or unknown.
+        SubjectError: The config is refused by its schema, an argument is missing or unknown, or a factory of
+            the subject does not give what it should.
     """
     config = resolve_config(subject)
+    _require_model(subject)
+    _require_datasets(subject)
+    for companion in subject.companions:
+        prepare(companion)
     if refused_collaborators(subject):
         return
     parameters = signature(subject)
-    given = {*COLLABORATORS, "name", *(subject.kwargs or ())}
-    named = [p for p in parameters.values() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
-    if config is not None:
-        given.update(p.name for p in named if p is named[0] or _is_config_annotation(p.annotation, subject.callback))
     _refuse_unknown_arguments(subject, parameters)
+    given = {*COLLABORATORS, "name", "callback_config", *(subject.kwargs or ())}
+    named = [each for each in parameters.values() if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)]
+    if config is not None:
+        given.update(each.name for each in named if each is named[0] or is_config_parameter(each, subject.callback))
     for parameter in named:
         if parameter.name not in given and parameter.default is parameter.empty:
             raise SubjectError(
                 f"{subject.label} needs the argument {parameter.name!r}, which the trainer does not give. "
                 f"Pass it: kwargs={{{parameter.name!r}: ...}}."
             )
-    for companion in subject.companions:
-        prepare(companion)
 
 
-def build(subject: Subject, collaborators: Mapping[str, Any], **more: Any) -> Any:
-    """Builds the callback from a fresh copy of its config.
+def build(subject: Subject, collaborators: Mapping[str, Any]) -> Any:
+    """Builds the callback from a fresh copy of its config and arguments.
+
+    The config goes first, as in the framework; a constructor without positional parameters gets it by
+    keyword, and one that makes its own config gets none.
 
     Args:
         subject: What to build.
         collaborators: The seven collaborators by keyword.
-        **more: Further keywords, such as `name`.
     """
     config = resolve_config(subject)
-    arguments = {**collaborators, **copy.deepcopy(dict(subject.kwargs or {})), **more}
-    return subject.callback(**arguments) if config is None else subject.callback(config, **arguments)
+    arguments = {**collaborators, **{name: snapshot(value) for name, value in (subject.kwargs or {}).items()}}
+    if config is None:
+        return subject.callback(**arguments)
+    if _takes_positional(signature(subject)):
+        return subject.callback(config, **arguments)
+    if subject.config is None and "callback_config" not in signature(subject):
+        try:
+            return subject.callback(**arguments)
+        except TypeError as error:
+            if "callback_config" not in str(error):
+                raise
+    return subject.callback(callback_config=config, **arguments)
 
 
-def resolve_config(subject: Subject) -> Any:
-    """Returns a fresh config object, with an interval that short runs reach, or `None` for a callback without one.
+def signature(subject: Subject) -> Parameters:
+    """Returns the parameters of the constructor or factory, without `self`.
 
     Raises:
-        SubjectError: The schema refuses the config, or there is no schema to validate it.
+        SubjectError: They cannot be found out.
     """
-    config = _given_config(subject)
-    for name, (_, short) in _too_long(config).items():
-        object.__setattr__(config, name, short)
-    return config
-
-
-def shortened_intervals(subject: Subject) -> dict[str, tuple[int, int]]:
-    """Returns the intervals that are too long for the kit's runs: as given, and as used instead."""
-    return _too_long(_given_config(subject))
-
-
-def _too_long(config: Any) -> dict[str, tuple[int, int]]:
-    return {
-        name: (value, short)
-        for name, (longest, short) in _INTERVAL_LIMITS.items()
-        if isinstance(value := getattr(config, name, None), int) and value > longest
-    }
-
-
-def _given_config(subject: Subject) -> Any:
-    schema = config_class(subject.callback)
-    if subject.config is None:
-        return None if schema is None else _default_config(subject, schema)
-    if not isinstance(subject.config, Mapping):
-        return copy.deepcopy(subject.config)
-    if schema is None:
-        raise SubjectError(
-            f"{subject.label} was given a config, but its constructor has no parameter annotated with a config "
-            "class. Annotate the first one with a class derived from CallBackBaseConfig, or give a config object."
-        )
     try:
-        return schema.model_validate(dict(subject.config))
-    except ValidationError as error:
-        raise SubjectError(_refusal(subject, schema, error)) from None
-
-
-def chosen_values(subject: Subject) -> dict[str, Any]:
-    """Returns the config values that the kit chose because the subject has no config and its schema no default."""
-    schema = config_class(subject.callback)
-    return {} if subject.config is not None or schema is None else _default_values(subject, schema)
-
-
-@lru_cache(maxsize=256)
-def config_class(callback: Any) -> type[BaseModel] | None:
-    """Returns the config class of a callback: the first annotated parameter that is one."""
-    owners = (
-        [base for base in callback.__mro__ if "__init__" in vars(base)] if isinstance(callback, type) else [callback]
-    )
-    for owner in owners:
-        function = vars(owner)["__init__"] if isinstance(owner, type) else owner
-        for annotation in getattr(function, "__annotations__", {}).values():
-            resolved = _resolve(annotation, function)
-            if isinstance(resolved, type) and _is_config_class(resolved):
-                return resolved
-    return None
-
-
-def signature(subject: Subject) -> dict[str, inspect.Parameter]:
-    """Returns the parameters of the constructor or factory, without `self`."""
-    return dict(inspect.signature(subject.callback).parameters)
+        return inspect.signature(subject.callback).parameters
+    except (TypeError, ValueError) as error:
+        raise SubjectError(f"The parameters of {subject.label} cannot be found out: {in_words(error)}.") from None
 
 
 def refused_collaborators(subject: Subject) -> list[str]:
     """Returns the keywords of the trainer that the constructor does not take."""
     parameters = signature(subject)
-    if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+    if any(each.kind is each.VAR_KEYWORD for each in parameters.values()):
         return []
     expected = [*COLLABORATORS, "name"] if is_class(subject) else list(COLLABORATORS)
     return [name for name in expected if name not in parameters]
@@ -150,43 +97,16 @@ def is_class(subject: Subject) -> bool:
     return isinstance(subject.callback, type) and is_callback_class(subject.callback)
 
 
-def _default_config(subject: Subject, schema: type[BaseModel]) -> BaseModel:
-    return schema.model_validate(_default_values(subject, schema))
+def _takes_positional(parameters: Parameters) -> bool:
+    """Returns whether a constructor takes anything by position but the collaborators."""
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    if any(each.kind is each.VAR_POSITIONAL for each in parameters.values()):
+        return True
+    return any(each.kind in positional and each.name not in (*COLLABORATORS, "name") for each in parameters.values())
 
 
-def _default_values(subject: Subject, schema: type[BaseModel]) -> dict[str, Any]:
-    """Returns the fewest values that the schema takes: none, a data set, and an interval."""
-    dataset = {"dataset_key": "test"} if _is_required(schema, "dataset_key") else {}
-    interval = {"every_n_epochs": 1} if dataset else {"every_n_updates": 2}
-    for values in (dataset, {**dataset, **interval}):
-        try:
-            schema.model_validate(values)
-        except ValidationError as error:
-            refused = error
-        else:
-            return values
-    raise SubjectError(
-        f"{subject.label} needs a config of {schema.__name__}, and an interval alone does not do: "
-        f"{_fields(schema, refused)} Pass it: config={{...}}."
-    )
-
-
-def _refusal(subject: Subject, schema: type[BaseModel], error: ValidationError) -> str:
-    return f"{schema.__name__} refuses the config of {subject.label}: {_fields(schema, error)}"
-
-
-def _fields(schema: type[BaseModel], error: ValidationError) -> str:
-    sentences = []
-    for problem in error.errors():
-        name = ".".join(str(part) for part in problem["loc"])
-        text = problem["msg"].removeprefix("Value error, ").rstrip(".")
-        hint = f" {nearest_sentence(name, schema.model_fields)}" if problem["type"] == "extra_forbidden" else ""
-        sentences.append(f"{name}: {text}.{hint}" if name else f"{text}.")
-    return " ".join(sentences)
-
-
-def _refuse_unknown_arguments(subject: Subject, parameters: Mapping[str, inspect.Parameter]) -> None:
-    if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+def _refuse_unknown_arguments(subject: Subject, parameters: Parameters) -> None:
+    if any(each.kind is each.VAR_KEYWORD for each in parameters.values()):
         return
     for name in subject.kwargs or ():
         if name not in parameters:
@@ -194,35 +114,33 @@ def _refuse_unknown_arguments(subject: Subject, parameters: Mapping[str, inspect
             raise SubjectError(f"{subject.label} takes no argument {name!r}. {nearest_sentence(name, own)}")
 
 
-def _is_config_annotation(annotation: Any, callback: Any) -> bool:
-    function = getattr(callback, "__init__", callback) if isinstance(callback, type) else callback
-    resolved = _resolve(annotation, function)
-    return isinstance(resolved, type) and _is_config_class(resolved)
+def _require_model(subject: Subject) -> None:
+    if subject.model is None:
+        return
+    model = _called("model", subject.model)
+    if not isinstance(model, torch.nn.Module):
+        raise SubjectError(f"model() answered {type(model).__name__}; it must make a torch.nn.Module.")
 
 
-def _resolve(annotation: Any, function: Any) -> Any:
-    if not isinstance(annotation, str):
-        return annotation
-    function = inspect.unwrap(function)
-    scope = (
-        {**vars(sys.modules.get(function.__module__, object())), **_closure(function)} if function.__module__ else {}
-    )
+def _require_datasets(subject: Subject) -> None:
+    if subject.datasets is None:
+        return
+    datasets = _called("datasets", subject.datasets)
+    if not isinstance(datasets, Mapping) or not all(_is_dataset(each) for each in datasets.values()):
+        raise SubjectError(
+            "datasets() must answer {key: {name: tensor}}, with tensors (samples, ...) of one length in each data set."
+        )
+
+
+def _is_dataset(tensors: Any) -> bool:
+    if not isinstance(tensors, Mapping) or not tensors:
+        return False
+    are_tensors = all(isinstance(each, torch.Tensor) and each.ndim > 0 for each in tensors.values())
+    return are_tensors and len({len(each) for each in tensors.values()}) == 1
+
+
+def _called(name: str, factory: Callable[[], Any]) -> Any:
     try:
-        return eval(annotation, scope)  # noqa: S307 - an annotation of the user's own code
-    except Exception:  # noqa: BLE001 - an annotation that only a type checker can read is no config class
-        return None
-
-
-def _closure(function: Any) -> dict[str, Any]:
-    try:
-        return dict(inspect.getclosurevars(function).nonlocals)
-    except (TypeError, ValueError):
-        return {}
-
-
-def _is_config_class(cls: type) -> bool:
-    return any(base.__name__ == "CallBackBaseConfig" for base in cls.__mro__)
-
-
-def _is_required(schema: type[BaseModel], name: str) -> bool:
-    return name in schema.model_fields and schema.model_fields[name].is_required()
+        return factory()
+    except Exception as error:
+        raise SubjectError(f"{name}() raised {in_words(error)}.") from error

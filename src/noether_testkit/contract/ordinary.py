@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from noether_testkit.contract.construction import resolve_config
+from noether_testkit.contract.configs import resolve_config
 from noether_testkit.contract.subject import Subject
 from noether_testkit.plan import TrainingPlan
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from noether_testkit.contract.check import Check
 from noether_testkit.contract.checks import construction, hooks, neutrality, state
-from noether_testkit.errors import UnknownNameError
+from noether_testkit.errors import UnknownNameError, UsageError
 
 CHECKS: tuple[Check, ...] = (*construction.CHECKS, *hooks.CHECKS, *state.CHECKS, *neutrality.CHECKS)
 """All checks."""
@@ -34,7 +34,10 @@ def selected(select: Iterable[str] | None = None, ignore: Iterable[str] | None =
 
     Raises:
         UnknownNameError: A name that stands for no check.
+        UsageError: No check is left.
     """
     wanted = set(BY_NAME) if select is None else {get_check(name).name for name in select}
     unwanted = {get_check(name).name for name in ignore or ()}
+    if not wanted - unwanted:
+        raise UsageError("No check is left to run: select at least one, and ignore fewer.")
     return tuple(check for check in CHECKS if check.name in wanted - unwanted)

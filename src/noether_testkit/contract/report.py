@@ -8,7 +8,7 @@ from typing import Any
 
 from noether_testkit.contract.render import as_text
 from noether_testkit.contract.verdict import BROKEN, JUDGED, Verdict
-from noether_testkit.errors import ContractError
+from noether_testkit.errors import ContractError, UnknownNameError
 
 SCHEMA_VERSION = 1
 """Version of the shape of `Report.to_dict`."""
@@ -31,6 +31,7 @@ class Result:
         page: Path of the page that explains the check.
         repeat: A command or call that repeats this one check.
         blocked_by: The check that has to hold first, for a blocked one.
+        tolerated: Whether that check is expected to fail, or only warned.
     """
 
     check: str
@@ -45,6 +46,7 @@ class Result:
     fix: str | None = None
     location: str | None = None
     blocked_by: str | None = None
+    tolerated: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +86,10 @@ class Report:
         return {verdict.value: counted[verdict.value] for verdict in Verdict if counted[verdict.value]}
 
     def __getitem__(self, check: str) -> Result:
-        return next(result for result in self.results if result.check == check)
+        for result in self.results:
+            if result.check == check:
+                return result
+        raise UnknownNameError("result of a check named", check, (result.check for result in self.results))
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the report as plain data, for JSON."""
@@ -112,10 +117,5 @@ class Report:
     def _spoils(self, result: Result) -> bool:
         verdict = Verdict(result.outcome)
         if verdict is Verdict.BLOCKED:
-            return not self._is_expected(result.blocked_by)
+            return not result.tolerated
         return verdict in BROKEN or (self.strict and verdict is Verdict.WARNED)
-
-    def _is_expected(self, name: str | None) -> bool:
-        """A check that waits for one that is known to fail, or only warned, is no fault of its own."""
-        tolerated = {Verdict.EXPECTED_FAILURE, Verdict.WARNED}
-        return any(result.check == name and Verdict(result.outcome) in tolerated for result in self.results)

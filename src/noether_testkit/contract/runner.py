@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import shlex
 import traceback
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from noether_testkit.contract.bench import Bench, Rehearsal, rehearse
 from noether_testkit.contract.check import Check, Finding, Force, NotApplicable, Unjudged
-from noether_testkit.contract.construction import chosen_values, prepare, shortened_intervals
+from noether_testkit.contract.configs import chosen_values, shortened_intervals
+from noether_testkit.contract.construction import prepare
 from noether_testkit.contract.harness import Harness
 from noether_testkit.contract.locate import steady
 from noether_testkit.contract.registry import BY_NAME, get_check, selected
@@ -20,6 +23,7 @@ from noether_testkit.contract.verdict import Verdict
 from noether_testkit.errors import UnknownNameError
 
 _FAILING = {Verdict.FAILED, Verdict.WARNED, Verdict.ADVISED, Verdict.EXPECTED_FAILURE, Verdict.ERROR}
+_TOLERATED = {Verdict.EXPECTED_FAILURE, Verdict.WARNED, Verdict.ADVISED}
 _VERDICT_OF = {Force.MUST: Verdict.FAILED, Force.SHOULD: Verdict.WARNED, Force.MAY: Verdict.ADVISED}
 
 
@@ -120,7 +124,10 @@ class Judge:
         return self._result(check, Verdict.UNEXPECTED_PASS, seen=seen, fix="Take it out of expected_failures.")
 
     def _blocked(self, check: Check, by: str, reason: str = "") -> Result:
-        return self._result(check, Verdict.BLOCKED, seen=f"{by} has to hold first{reason}.", blocked_by=by)
+        cause = self._results.get(by)
+        tolerated = cause is not None and Verdict(cause.outcome) in _TOLERATED
+        seen = f"{by} has to hold first{reason}."
+        return replace(self._result(check, Verdict.BLOCKED, seen=seen), blocked_by=by, tolerated=tolerated)
 
     def _root_of(self, name: str) -> str:
         """Returns the check that blocks the named one, or the named one itself."""
@@ -161,7 +168,6 @@ class Judge:
         )
 
     def _result(self, check: Check, verdict: Verdict, **fields: str | None) -> Result:
-        texts = {name: text if text is None else steady(text) for name, text in fields.items()}
         return Result(
             check=check.name,
             force=check.force.value,
@@ -169,7 +175,7 @@ class Judge:
             promise=check.promise,
             page=check.page,
             repeat=self._repeat(check),
-            **texts,
+            **{name: text and steady(text) for name, text in fields.items()},  # type: ignore[arg-type]  # texts only
         )
 
     def _repeat(self, check: Check) -> str:
@@ -181,8 +187,8 @@ class Judge:
         if not named or any(in_code) or config is None:
             return f"check_callback(subject, select=[{check.name!r}]).raise_for_failures()"
         words = [f"noether-testkit check {subject.callback.__module__}:{subject.callback.__qualname__}"]
-        words += [f"--config '{config}'"] if subject.config is not None else []
-        words += [f"--declare {word}" for word in subject.declares]
+        words += [f"--config {shlex.quote(config)}"] if subject.config is not None else []
+        words += [f"--declare {word}" for word in sorted(subject.declares)]
         return " ".join([*words, f"--select {check.name}"])
 
     def _notes(self) -> Iterable[str]:

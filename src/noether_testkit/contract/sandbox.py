@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
 import random
 import socket
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,8 +22,30 @@ from noether_testkit.contract.probes.autograd import restored_modes
 @contextmanager
 def sandbox() -> Iterator[None]:
     """Mutes what callbacks print, log and warn of, closes the network, and puts modes and generators back."""
-    with restored_modes(), _restored_generators(), _muted(), _closed_network():
+    with restored_modes(), _restored_generators(), _restored_process(), _muted(), _closed_network():
         yield
+
+
+@contextmanager
+def _restored_process() -> Iterator[None]:
+    """Puts back what callbacks may do to the whole process, so that the next check finds the same world."""
+    root = logging.getLogger()
+    handlers, level, folder, environment = root.handlers[:], root.level, Path.cwd(), dict(os.environ)
+    dtype, threads = torch.get_default_dtype(), torch.get_num_threads()
+    deterministic = torch.are_deterministic_algorithms_enabled()
+    try:
+        yield
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
+        os.chdir(folder)
+        if dict(os.environ) != environment:
+            os.environ.clear()
+            os.environ.update(environment)
+        torch.set_default_dtype(dtype)
+        if torch.get_num_threads() != threads:
+            torch.set_num_threads(threads)
+        torch.use_deterministic_algorithms(deterministic)
 
 
 @contextmanager

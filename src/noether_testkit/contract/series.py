@@ -8,10 +8,13 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from noether_testkit.contract.construction import resolve_config
+from noether_testkit.contract.configs import resolve_config
 from noether_testkit.contract.subject import Subject
 
 Series = Sequence[float] | Callable[[int], float]
+
+LOSS_KEY = "mse"
+"""The loss of the default problem, which the kit logs at each update."""
 
 _METRIC_FIELD = re.compile(r"(^|_)(metric|metrics|monitor)(_keys?)?$")
 _WAVE = (0.9, 0.7, 0.8, 0.6, 0.65, 0.55, 0.62, 0.5)
@@ -26,6 +29,11 @@ def series_for(subject: Subject, silent_keys: frozenset[str] = frozenset()) -> d
     """
     guessed = (key for key in _keys_in(resolve_config(subject)) if key not in silent_keys)
     return {**dict.fromkeys(guessed, plausible), **dict(subject.metrics or {})}
+
+
+def keys_of_the_kit(subject: Subject) -> frozenset[str]:
+    """Returns the keys that the kit logs of its own accord: the loss, and the metrics that it makes up."""
+    return frozenset({LOSS_KEY, *_keys_in(resolve_config(subject))}) - frozenset(subject.metrics or ())
 
 
 def plausible(update: int) -> float:

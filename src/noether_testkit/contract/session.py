@@ -13,14 +13,11 @@ from noether_testkit.contract.compare import snapshot
 from noether_testkit.contract.construction import build
 from noether_testkit.contract.harness import HookError, Moment, Outcome, Stage, Watcher
 from noether_testkit.contract.probes.autograd import restored_modes
-from noether_testkit.contract.series import Series, series_for
+from noether_testkit.contract.series import LOSS_KEY, Series, series_for
 from noether_testkit.contract.subject import Subject
 from noether_testkit.errors import TestkitError, UsageError
 from noether_testkit.fakes import HookCall, Watch
 from noether_testkit.plan import Checkpoint, TrainingPlan
-
-LOSS_KEY = "mse"
-"""The loss of the default problem, which the kit logs at each update."""
 
 HookFaults = Mapping[tuple[str, str], Callable[[], BaseException]]
 Factory = Callable[..., Any]
@@ -105,6 +102,7 @@ class Session:
         self._saved: dict[int, Any] = {}
         self._series: dict[str, Series] = series_for(subject, silent_keys)
         self._loss_keys = [] if subject.loss or LOSS_KEY in {*silent_keys, *self._series} else [LOSS_KEY]
+        self._own_factory: Factory = self._build
         self._make_rig = make_rig
         self._rig: Rig
 
@@ -155,7 +153,7 @@ class Session:
 
     def _factories(self) -> list[Factory]:
         others = [_factory(companion) for companion in self._subject.companions]
-        return [self._feed, *others, self._build, self._conductor]
+        return [self._feed, *others, self._own_factory, self._conductor]
 
     def _feed(self, **collaborators: Any) -> Any:
         return self._rig.companions.feed(self._series, self._loss_keys, **collaborators)
@@ -180,7 +178,7 @@ class Session:
 
     @contextmanager
     def _around(self, call: HookCall) -> Iterator[None]:
-        if call.callback != self._build and call.callback is not self._stage.callback:
+        if call.callback is not self._own_factory and call.callback is not self._stage.callback:
             yield
             return
         moment = Moment(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+import functools
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, fields
 from inspect import isabstract
 from types import MappingProxyType
@@ -25,6 +26,17 @@ DECLARATIONS = {
     "writes-per-rank": "writes files on every rank on purpose",
 }
 """What an author can say of a callback, so that doing its job is no violation."""
+
+COLLABORATORS = (
+    "trainer",
+    "model",
+    "data_container",
+    "tracker",
+    "log_writer",
+    "checkpoint_writer",
+    "metric_property_provider",
+)
+"""The keywords of the seven collaborators."""
 
 ORACLES = ("average", "stops", "saves")
 """The rules of its own that an author can give for a callback."""
@@ -69,25 +81,34 @@ class Subject:
 
     def __post_init__(self) -> None:
         _require_callback(self.callback)
-        if isinstance(self.declares, str):
-            object.__setattr__(self, "declares", (self.declares,))
-        for word in self.declares:
-            if word not in DECLARATIONS:
-                raise UnknownNameError("declaration", str(word), DECLARATIONS)
+        _require_config(self.config)
+        self._set("declares", _words(self.declares))
+        for name in ("kwargs", "metrics", "expected_failures", "oracles"):
+            self._set(name, _mapping(name, getattr(self, name)))
+        for name in ("model", "datasets", "loss"):
+            _require_callable(name, getattr(self, name))
         for word in self.oracles or ():
             if word not in ORACLES:
-                raise UnknownNameError("oracle", str(word), ORACLES)
-        for name in ("kwargs", "metrics", "expected_failures", "oracles"):
-            value = getattr(self, name)
-            if value is not None and not isinstance(value, Mapping):
-                raise SubjectError(f"{name} must be a mapping, but is {type(value).__name__}: {value!r}.")
-            object.__setattr__(self, name, MappingProxyType(dict(value or {})))
-        object.__setattr__(self, "companions", tuple(Subject.of(each) for each in self.companions))
+                raise UnknownNameError("oracle", word, ORACLES)
+            _require_callable(f"oracles[{word!r}]", (self.oracles or {})[word])
+        _require_own_arguments(self.kwargs or {})
+        for key, series in (self.metrics or {}).items():
+            _require_series(key, series)
+        for check, reason in (self.expected_failures or {}).items():
+            if not isinstance(reason, str) or not reason:
+                raise SubjectError(f"expected_failures[{check!r}] must say why, in a sentence, but is {reason!r}.")
+        companions = self.companions
+        single = isinstance(companions, type | Subject) or not isinstance(companions, Iterable)
+        self._set("companions", tuple(Subject.of(each) for each in ([companions] if single else companions)))
+
+    def _set(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
 
     @property
     def label(self) -> str:
         """A short name for reports."""
-        return getattr(self.callback, "__qualname__", None) or repr(self.callback)
+        callback = self.callback.func if isinstance(self.callback, functools.partial) else self.callback
+        return getattr(callback, "__qualname__", None) or type(callback).__qualname__
 
     @staticmethod
     def of(subject_or_callback: Any, **subject_fields: Any) -> Subject:
@@ -130,3 +151,50 @@ def _require_callback(callback: Any) -> None:
         )
     elif not callable(callback):
         raise TargetError(f"{callback!r} is neither a callback class nor a factory of callbacks.")
+
+
+def _require_config(config: Any) -> None:
+    if isinstance(config, type | str | int | float | list | tuple):
+        raise SubjectError(f"config must be a mapping or a config object, but is {config!r}.")
+
+
+def _words(declares: Any) -> frozenset[str]:
+    words = [declares] if isinstance(declares, str) else declares
+    if not isinstance(words, Iterable):
+        raise SubjectError(f"declares must be a set of words, but is {declares!r}. Known: {', '.join(DECLARATIONS)}.")
+    words = list(words)
+    for word in words:
+        if not isinstance(word, str) or word not in DECLARATIONS:
+            raise UnknownNameError("declaration", str(word), DECLARATIONS)
+    return frozenset(words)
+
+
+def _mapping(name: str, value: Any) -> Mapping[str, Any]:
+    if value is not None and not isinstance(value, Mapping):
+        raise SubjectError(f"{name} must be a mapping, but is {type(value).__name__}: {value!r}.")
+    for key in value or ():
+        if not isinstance(key, str):
+            raise SubjectError(f"The keys of {name} must be strings, but {key!r} is {type(key).__name__}.")
+    return MappingProxyType(dict(value or {}))
+
+
+def _require_callable(name: str, value: Any) -> None:
+    if value is not None and not callable(value):
+        raise SubjectError(f"{name} must be a function, but is {type(value).__name__}: {value!r}.")
+
+
+def _require_own_arguments(kwargs: Mapping[str, Any]) -> None:
+    for name in kwargs:
+        if name in COLLABORATORS:
+            raise SubjectError(f"kwargs cannot replace the collaborator {name!r}: the harness gives it.")
+
+
+def _require_series(key: str, series: Any) -> None:
+    if callable(series):
+        return
+    numbers = isinstance(series, Sequence) and not isinstance(series, str) and len(series) > 0
+    if not numbers or not all(isinstance(value, int | float) for value in series):
+        raise SubjectError(
+            f"metrics[{key!r}] must be a sequence of numbers, one an update, or a function of the update, but is "
+            f"{series!r}."
+        )

@@ -7,10 +7,11 @@ from typing import Any
 
 from noether_testkit.contract.bench import Bench
 from noether_testkit.contract.check import Finding, Force, check
-from noether_testkit.contract.construction import COLLABORATORS, is_class, refused_collaborators, signature
+from noether_testkit.contract.construction import is_class, refused_collaborators, signature
 from noether_testkit.contract.locate import in_words, place_of_constructor, place_of_error
+from noether_testkit.contract.subject import COLLABORATORS
 from noether_testkit.errors import nearest_names
-from noether_testkit.fakes.lineage import base_of
+from noether_testkit.fakes.lineage import base_of, is_callback_class
 
 
 @check(
@@ -24,6 +25,7 @@ def accepts_the_collaborators(bench: Bench) -> None:
     _require_all_collaborators(bench)
     outcome = bench.train()
     _require_built(bench, outcome.hook_errors, "the seven collaborators")
+    _require_a_callback(bench)
     if is_class(bench.subject):
         named = replace(bench.subject, kwargs={**(bench.subject.kwargs or {}), "name": "a-name"})
         outcome = bench.train(subject=named)
@@ -87,6 +89,18 @@ def _require_built(bench: Bench, errors: Any, arguments: str) -> None:
         fix=fix,
         location=place_of_error(error) or place_of_constructor(bench.subject.callback),
     )
+
+
+def _require_a_callback(bench: Bench) -> None:
+    """A factory may answer anything."""
+    callback, _ = bench.build()
+    if not is_callback_class(type(callback)):
+        raise Finding(
+            seen=f"{bench.subject.label} answered {type(callback).__name__}, which is no callback.",
+            expected="A factory answers a callback: an instance of a class that derives from CallbackBase.",
+            fix="Return the callback that was built, such as: return MyCallback(config, **collaborators).",
+            location=place_of_constructor(bench.subject.callback),
+        )
 
 
 def _require_own_place(callback: Any, name: str, thing: Any, given: dict[str, Any]) -> None:

@@ -309,7 +309,9 @@ def _are_numbers(*values: Any) -> bool:
 
 
 def _more(found: list[Difference]) -> str:
-    return f" {len(found) - 1} more entries differ." if len(found) > 1 else ""
+    if len(found) == 1:
+        return ""
+    return " One more entry differs." if len(found) == 2 else f" {len(found) - 1} more entries differ."
 
 
 def _culprit(state: Any, path: str = "state") -> str:

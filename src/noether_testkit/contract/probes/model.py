@@ -56,8 +56,12 @@ def same_bits(left: torch.Tensor, right: torch.Tensor) -> bool:
     """Returns whether two tensors have the same type, shape and bits; any NaN equals any other."""
     if left.dtype != right.dtype or left.shape != right.shape or left.layout != right.layout:
         return False
+    if left.is_meta or right.is_meta:
+        return left.is_meta == right.is_meta
     if left.layout != torch.strided:
         return same_bits(left.cpu().to_dense(), right.cpu().to_dense())
+    if left.is_quantized:
+        return same_bits(left.dequantize(), right.dequantize())
     equal = (_bytes(left) == _bytes(right)).all(dim=1)
     return bool((equal | (_is_nan(left) & _is_nan(right))).all())
 
@@ -83,6 +87,8 @@ def _tensors(model: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
 def _summary(tensor: torch.Tensor, other: torch.Tensor) -> str:
     if tensor.dtype != other.dtype or tensor.shape != other.shape:
         return f"{str(tensor.dtype).removeprefix('torch.')} {tuple(tensor.shape)}"
+    if tensor.is_quantized or tensor.layout != torch.strided:
+        return "other values"
     different = (_bytes(tensor) != _bytes(other)).any(dim=1)
     number = tensor.detach().flatten()[int(different.nonzero()[0])].item()
     return f"{number:.6g}" if isinstance(number, float) else str(number)
