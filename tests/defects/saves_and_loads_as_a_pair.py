@@ -76,6 +76,24 @@ class LoadsInTheHookForFiles(PeriodicCallback):
             self.best = states[self.checkpoint_key]["best"]
 
 
+@innocent(CHECK, "round-trips-its-state")
+class SavesAndLoads(PeriodicCallback):
+    """Takes back what it hands out."""
+
+    def __init__(self, callback_config: CallBackBaseConfig, **kwargs: Any) -> None:
+        super().__init__(callback_config, **kwargs)
+        self.patience = 3
+
+    def periodic_callback(self, **_: Any) -> None:
+        self.patience -= 1
+
+    def state_dict(self) -> dict[str, int]:
+        return {"patience": self.patience}
+
+    def load_state_dict(self, state_dict: dict[str, int]) -> None:
+        self.patience = state_dict["patience"]
+
+
 class LoaderMixin:
     """Takes a state back into the attributes of the same names."""
 

@@ -55,6 +55,8 @@ CASES = cases_of(MODULES)
 GUILTY = [case for case in CASES if case.mark.is_guilty]
 INNOCENT = [case for case in CASES if not case.mark.is_guilty]
 BROKEN = {"failed", "warned"}
+WITHOUT_PLACE = {"LogsAfterTheLastEntry"}
+"""Guilty callbacks whose fault shows in the trainer, when none of their own code runs."""
 UNTOUCHED = {"passed", "blocked", "not-applicable"}
 
 
@@ -98,7 +100,7 @@ def test_finding_speaks_in_sentences(case: Case) -> None:
             assert re.match(r"[A-Z]|(self|state)[.\[]|[a-z]+_[a-z_]+\b", text), text
             assert text.endswith("."), text
             assert ".." not in text.replace("...", ""), text
-        assert result.location is None or case.file in result.location, result.location
+        assert case.file in (result.location or ("" if case.name not in WITHOUT_PLACE else case.file)), result.location
 
 
 @pytest.mark.parametrize("case", INNOCENT, ids=str)
