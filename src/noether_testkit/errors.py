@@ -20,6 +20,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+_SHOWN = 20
+
 
 class TestkitError(Exception):
     """Root of all errors that the kit raises on purpose."""
@@ -43,10 +45,13 @@ class UnknownNameError(UsageError):
     """A name that stands for nothing, with the nearest names that do."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
-        names = sorted(known)
-        super().__init__(f"There is no {kind} {name!r}. {nearest_sentence(name, names)}")
         self.kind = kind
         self.name = name
+        self.known = sorted(known)
+        super().__init__(f"There is no {kind} {name!r}. {nearest_sentence(name, self.known)}")
+
+    def __reduce__(self) -> tuple[type[UnknownNameError], tuple[str, str, list[str]]]:
+        return type(self), (self.kind, self.name, self.known)
 
 
 class PlanError(UsageError):
@@ -65,21 +70,29 @@ class KitError(TestkitError):
     """A fault of the kit itself; never the user's."""
 
 
-def nearest_names(name: str, known: Iterable[str], count: int = 3) -> list[str]:
-    """Returns up to `count` of the known names that look most like `name`, nearest first."""
+def nearest_names(name: str, known: Iterable[str], count: int = 3, cutoff: float = 0.5) -> list[str]:
+    """Returns up to `count` of the known names that look most like `name`, nearest first.
+
+    Args:
+        name: The name that stands for nothing.
+        known: The names that stand for something.
+        count: Length of the answer at most.
+        cutoff: Likeness from which a name counts as near, between 0 and 1.
+    """
     by_fold = {candidate.casefold(): candidate for candidate in known}
-    close = difflib.get_close_matches(name.casefold(), by_fold, n=count, cutoff=0.5)
+    close = difflib.get_close_matches(str(name).casefold(), by_fold, n=count, cutoff=cutoff)
     return [by_fold[fold] for fold in close]
 
 
 def nearest_sentence(name: str, known: Iterable[str]) -> str:
-    """Returns a sentence that names the nearest known names, or all of them where none is near."""
+    """Returns a sentence that names the nearest known names, or all of them where none is near and they are few."""
     names = sorted(known)
     near = nearest_names(name, names)
     if near:
         return f"Did you mean {_either(near)}?"
     if names:
-        return f"Known: {', '.join(names)}."
+        more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+        return f"Known: {', '.join(names[:_SHOWN])}{more}."
     return "None is known here."
 
 

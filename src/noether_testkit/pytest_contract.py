@@ -6,8 +6,8 @@ import json
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields
-from functools import cached_property
-from inspect import getattr_static
+from functools import cached_property, partial
+from inspect import getattr_static, getsourcefile, getsourcelines
 from typing import Any, ClassVar
 
 import pytest
@@ -15,7 +15,9 @@ import pytest
 from noether_testkit.api import judge_of
 from noether_testkit.contract import CHECKS, Check, Judge, Result, Subject, Verdict
 from noether_testkit.contract.render import finding_text
-from noether_testkit.errors import SubjectError
+from noether_testkit.errors import SubjectError, UsageError, nearest_names
+
+_FIELDS = tuple(field.name for field in fields(Subject) if field.name not in ("callback", "_"))
 
 RECORD = "noether-testkit"
 """Name of the property in which a test item keeps its record, as JSON."""
@@ -46,7 +48,7 @@ class CallbackContract:
     @pytest.mark.parametrize("check", CHECKS, ids=[check.name for check in CHECKS])
     def test_contract(self, check: Check, request: pytest.FixtureRequest) -> None:
         """Judges the callback by one check."""
-        _conclude(self._judge.value.result_of(check), request.node, strict=self.strict)
+        _conclude(self._judge.result_of(check), request.node, strict=self.strict)
 
 
 def contract_tests(*subjects: Any, strict: bool = False) -> Callable[[Callable[..., Any]], Any]:
@@ -61,14 +63,15 @@ def contract_tests(*subjects: Any, strict: bool = False) -> Callable[[Callable[.
         strict: Whether a warning counts as a failure.
 
     Raises:
-        SubjectError: No subject was given.
+        UsageError: No subject was given, or one that cannot be judged.
     """
+    __tracebackhide__ = True
     if not subjects:
         raise SubjectError("contract_tests needs at least one callback: @contract_tests(MyCallback).")
-    ready = [Subject.of(subject) for subject in subjects]
+    ready = _subjects_of(subjects)
     cases, ids = [], []
     for label, subject in zip(_labels(ready), ready, strict=True):
-        judge = _LazyJudge(lambda subject=subject: subject)
+        judge = _LazyJudge(partial(Subject.of, subject))
         cases += [_Case(judge=judge, check=check, strict=strict) for check in CHECKS]
         ids += [f"{label}{check.name}" for check in CHECKS]
 
@@ -84,14 +87,31 @@ class _LazyJudge:
     def __init__(self, make: Callable[[], Subject]) -> None:
         self._make = make
 
+    def result_of(self, check: Check) -> Result:
+        """Returns the result of a check; a subject that cannot be built fails the test with a sentence only."""
+        judge = self._judge
+        if isinstance(judge, UsageError):
+            pytest.fail(str(judge), pytrace=False)
+        return judge.result_of(check)
+
     @cached_property
-    def value(self) -> Judge:
-        return judge_of(self._make())
+    def _judge(self) -> Judge | UsageError:
+        try:
+            return judge_of(self._make())
+        except UsageError as error:
+            return error
 
 
 @dataclass(kw_only=True)
 class _Case:
-    """What a decorated test gets as `check`: call it to judge."""
+    """What a decorated test gets as `check`: call it to judge.
+
+    Attributes:
+        judge: Judges the subject.
+        check: The check.
+        strict: Whether a warning counts as a failure.
+        item: The test item that is running.
+    """
 
     judge: _LazyJudge
     check: Check
@@ -100,10 +120,12 @@ class _Case:
 
     @property
     def name(self) -> str:
+        """The name of the check."""
         return self.check.name
 
     def result(self) -> Result:
-        return self.judge.value.result_of(self.check)
+        """Returns the result, for a test that looks at it on its own."""
+        return self.judge.result_of(self.check)
 
     def __call__(self) -> None:
         _conclude(self.result(), self.item, strict=self.strict)
@@ -121,17 +143,65 @@ def _conclude(result: Result, item: pytest.Item | None, *, strict: bool) -> None
     if verdict in (Verdict.SKIPPED, Verdict.NOT_APPLICABLE, Verdict.BLOCKED):
         pytest.skip(f"{result.outcome}: {result.seen}")
     if verdict is Verdict.WARNED:
-        warnings.warn(f"\n{finding_text(result)}", ContractWarning, stacklevel=2)
+        _warn(finding_text(result), item)
+    if verdict is Verdict.ADVISED and item is not None:
+        item.add_report_section("call", RECORD, finding_text(result))
+
+
+def _warn(text: str, item: pytest.Item | None) -> None:
+    """Warns at the place of the test; where warnings are errors, fails with the finding only."""
+    file, line = _place_of(item)
+    try:
+        warnings.warn_explicit(f"\n{text}", ContractWarning, filename=file, lineno=line)
+    except ContractWarning:
+        is_error = True
+    else:
+        is_error = False
+    if is_error:
+        pytest.fail(text, pytrace=False)
+
+
+def _place_of(item: pytest.Item | None) -> tuple[str, int]:
+    """Returns the file and line of the test class, or of the test function."""
+    test: Any = getattr(item, "cls", None) or getattr(item, "function", _place_of)
+    try:
+        return str(getsourcefile(test)), getsourcelines(test)[1]
+    except (OSError, TypeError):
+        return __file__, 1
 
 
 def _subject_of(cls: type[CallbackContract]) -> Subject:
-    names = [field.name for field in fields(Subject) if field.name not in ("callback", "_")]
-    given = {name: getattr_static(cls, name) for name in names if hasattr(cls, name)}
-    callback = getattr_static(cls, "callback")
-    callback = callback.__func__ if isinstance(callback, staticmethod) else callback
+    """Returns the subject that the class attributes of a test class describe."""
+    _refuse_slips(cls)
+    given = {name: _attribute(cls, name) for name in _FIELDS if hasattr(cls, name)}
+    callback = _attribute(cls, "callback")
     if callback is None:
         raise SubjectError(f"{cls.__qualname__} does not say which callback it judges. Set: callback = MyCallback.")
     return Subject.of(callback, **given)
+
+
+def _attribute(cls: type, name: str) -> Any:
+    value = getattr_static(cls, name)
+    return value.__func__ if isinstance(value, staticmethod) else value
+
+
+def _refuse_slips(cls: type) -> None:
+    """Refuses an attribute that is one slip away from a field: the field would be missing in silence."""
+    known = (*_FIELDS, "callback", "strict")
+    for name in {name for owner in cls.__mro__ for name in vars(owner)} - {*known, *dir(CallbackContract)}:
+        near = nearest_names(name, known, count=1, cutoff=0.85)
+        if near:
+            raise SubjectError(
+                f"{cls.__qualname__} has the attribute {name!r}, which no contract reads. Did you mean {near[0]!r}?"
+            )
+
+
+def _subjects_of(things: Sequence[Any]) -> list[Subject]:
+    __tracebackhide__ = True
+    try:
+        return [Subject.of(thing) for thing in things]
+    except UsageError as error:
+        raise error.with_traceback(None) from None
 
 
 def _labels(subjects: Sequence[Subject]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from typing import NoReturn
 
 from noether_testkit import __version__
 from noether_testkit.cli import check, list_checks
-from noether_testkit.cli.exit_codes import KIT_FAULT, USAGE
+from noether_testkit.cli.exit_codes import INTERRUPTED, KIT_FAULT, READER_GONE, USAGE
 from noether_testkit.errors import UsageError
 
 _COMMANDS = (check, list_checks)
@@ -26,17 +27,21 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Returns:
         0 if all held, 1 if the contract is broken, 2 for a wrong use or a failed import, 3 for a
-        fault of the kit.
+        fault of the kit; what shells know for an interrupt and for a reader that has gone.
     """
     arguments = _parser().parse_args(argv)
     try:
         code: int = arguments.run(arguments)
+        sys.stdout.flush()
     except UsageError as error:
         print(f"noether-testkit: {error}", file=sys.stderr)
         return USAGE
     except BrokenPipeError:
-        sys.stderr.close()
-        return KIT_FAULT
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return READER_GONE
+    except KeyboardInterrupt:
+        print("noether-testkit: interrupted.", file=sys.stderr)
+        return INTERRUPTED
     except Exception:  # noqa: BLE001 - the last place to tell a fault of the kit from one of the user's
         print(f"noether-testkit: a fault of the kit, please report it:\n{traceback.format_exc()}", file=sys.stderr)
         return KIT_FAULT

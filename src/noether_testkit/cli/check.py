@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from noether_testkit.cli.config import read_config
 from noether_testkit.cli.exit_codes import BROKEN, HELD, KIT_FAULT, USAGE
-from noether_testkit.cli.targets import callbacks_of
-from noether_testkit.errors import SubjectError, UsageError
+from noether_testkit.cli.targets import find_callbacks
+from noether_testkit.errors import UsageError
 
 if TYPE_CHECKING:
     from noether_testkit.contract import Report
@@ -26,41 +28,55 @@ def add_to(commands: Any) -> None:
         "targets",
         nargs="+",
         metavar="TARGET",
-        help="package.module:Class, package.module, a package, a Python file or a folder",
+        help="package.module:Class (or a factory or Subject by its name), package.module, a package, a Python file "
+        "or a folder",
     )
     parser.add_argument("--config", metavar="CONFIG", help="config as JSON or YAML, or the path of such a file")
-    parser.add_argument("--declare", action="append", default=[], metavar="WORD", help="what the callback does on purpose")
+    parser.add_argument(
+        "--declare", action="append", default=[], metavar="WORD", help="what the callback does on purpose"
+    )
     parser.add_argument("--select", action="append", metavar="CHECK", help="only this check; may be repeated")
     parser.add_argument("--ignore", action="append", metavar="CHECK", help="not this check; may be repeated")
     parser.add_argument("--strict", action="store_true", help="a warning counts as a failure")
-    parser.add_argument("--framework", choices=["auto", "fakes", "noether"], default="auto", help="where to train (default: auto)")
+    parser.add_argument(
+        "--framework", choices=["auto", "fakes", "noether"], default="auto", help="where to train (default: auto)"
+    )
     parser.add_argument("--format", choices=["text", "json"], default="text", help="how to print (default: text)")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write the report there instead of printing it")
     parser.set_defaults(run=_run)
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from noether_testkit.contract.render import as_json, as_text
+    from noether_testkit.contract.render import as_json, as_text, summary
     from noether_testkit.contract.runner import check_names
 
     check_names(arguments.select, arguments.ignore, arguments.declare)
-    reports, problems = _judge_all(arguments)
+    _refuse_unwritable(arguments.output)
+    with redirect_stdout(sys.stderr):
+        reports, problems = _judge_all(arguments)
     text = as_json(reports) if arguments.format == "json" else "\n\n".join(as_text(report) for report in reports)
-    if reports or arguments.format == "json":
+    if arguments.output is not None:
         _write(text, arguments.output)
+        print("\n".join(summary(report) for report in reports))
+    elif text:
+        print(text)
     for problem in problems:
         print(f"noether-testkit: {problem}", file=sys.stderr)
     return _exit_code(reports, problems)
 
 
 def _judge_all(arguments: argparse.Namespace) -> tuple[list[Report], list[UsageError]]:
-    """Judges each callback; one that cannot be built costs its own report only."""
+    """Judges each callback; one that cannot be found or built costs its own report only."""
     from noether_testkit.api import check_callback
 
+    given: dict[str, Any] = {}
+    if arguments.config is not None:
+        given["config"] = read_config(arguments.config)
+    if arguments.declare:
+        given["declares"] = arguments.declare
     reports: list[Report] = []
-    problems: list[UsageError] = []
-    config = None if arguments.config is None else _read_config(arguments.config)
-    for callback in callbacks_of(arguments.targets):
+    callbacks, problems = find_callbacks(arguments.targets)
+    for callback in callbacks:
         try:
             report = check_callback(
                 callback,
@@ -68,8 +84,7 @@ def _judge_all(arguments: argparse.Namespace) -> tuple[list[Report], list[UsageE
                 ignore=arguments.ignore,
                 framework=arguments.framework,
                 strict=arguments.strict,
-                config=config,
-                declares=arguments.declare,
+                **given,
             )
         except UsageError as problem:
             problems.append(problem)
@@ -78,30 +93,14 @@ def _judge_all(arguments: argparse.Namespace) -> tuple[list[Report], list[UsageE
     return reports, problems
 
 
-def _read_config(text: str) -> Any:
-    """Reads a config from a file, or from the text itself; JSON is YAML, too."""
-    import yaml
-
-    path = Path(text)
-    source = text
-    if len(text) < 4096 and "\n" not in text and path.is_file():
-        source = path.read_text(encoding="utf-8")
-    try:
-        config = yaml.safe_load(source)
-    except yaml.YAMLError as error:
-        raise SubjectError(f"--config is neither JSON nor YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(config, dict):
-        raise SubjectError(
-            f"--config must be a mapping such as '{{\"every_n_updates\": 2}}' or the path of a file with one, "
-            f"but {text!r} is {type(config).__name__}."
-        )
-    return config
+def _refuse_unwritable(file: Path | None) -> None:
+    """Finds out before the work, not after it, that the report has no place to go."""
+    if file is not None and (file.is_dir() or not file.parent.is_dir()):
+        reason = "it is a folder" if file.is_dir() else f"there is no folder {file.parent}"
+        raise UsageError(f"The report cannot be written to {file}: {reason}.")
 
 
-def _write(text: str, file: Path | None) -> None:
-    if file is None:
-        print(text)
-        return
+def _write(text: str, file: Path) -> None:
     try:
         file.write_text(f"{text}\n", encoding="utf-8")
     except OSError as error:

@@ -1,82 +1,139 @@
-"""Finds the callback classes that a target of the shell stands for."""
+"""Finds what a target of the shell stands for."""
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import inspect
-import pkgutil
 import sys
-import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
-from noether_testkit.errors import TargetError, nearest_sentence
+from noether_testkit.cli.importing import failed_import, import_file, import_module, python_files, submodules
+from noether_testkit.errors import TargetError, UsageError, nearest_names, nearest_sentence
+
+_FORMS = "A target is package.module:Class, package.module, a package, a Python file or a folder."
 
 
-def callbacks_of(targets: Iterable[str]) -> list[type]:
-    """Returns the callback classes of all targets, each once, in order.
+def find_callbacks(targets: Iterable[str]) -> tuple[list[Any], list[UsageError]]:
+    """Returns what targets stand for; one that cannot be found costs none of the others.
 
     Args:
-        targets: `package.module:Class`, `package.module`, a package, a Python file or a folder.
+        targets: `package.module:Class`, `package.module`, a package, a Python file or a folder. Behind
+            the colon there may be a factory or a `Subject`, too.
 
-    Raises:
-        TargetError: A target cannot be found or imported, or holds no callback.
+    Returns:
+        Classes, factories and subjects, each once, in order; and what kept others from being found.
     """
-    if sys.path[:1] != [str(Path.cwd())]:
+    if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
-    found: dict[type, None] = {}
+    found: list[Any] = []
+    problems: list[UsageError] = []
     for target in targets:
-        found.update(dict.fromkeys(_resolve(target)))
-    return list(found)
+        try:
+            callbacks, more_problems = _resolve(target)
+        except UsageError as problem:
+            callbacks, more_problems = [], [problem]
+        found += [new for new in callbacks if not any(new is known for known in found)]
+        problems += more_problems
+    return found, problems
 
 
-def _resolve(target: str) -> list[type]:
-    module_name, colon, class_name = target.partition(":")
-    modules = list(_modules(module_name))
+def _resolve(target: str) -> tuple[list[Any], list[UsageError]]:
+    place, colon, name = target.partition(":")
+    if not place or (colon and not name):
+        side = "before" if not place else "after"
+        raise TargetError(f"{target!r} is no target{f': nothing stands {side} the colon' if colon else ''}. {_FORMS}")
     if colon:
-        return [_named(modules[0], class_name)]
-    classes = [cls for module in modules for cls in _own_callbacks(module)]
-    if not classes:
-        raise TargetError(
-            f"{target} holds no callback class that can be built. Classes must be defined there, derive from "
-            "CallbackBase, and not be abstract."
-        )
-    return classes
+        return [_named(_one_module(place), name)], []
+    modules, problems = _all_modules(place)
+    callbacks = [cls for module in modules for cls in _callback_classes(module) if _reason_against(cls, module) is None]
+    if not callbacks and not problems:
+        raise TargetError(_nothing_in(target, modules))
+    return callbacks, problems
 
 
-def _modules(name: str) -> Iterator[ModuleType]:
-    path = Path(name)
-    if path.suffix == ".py" and path.is_file():
-        yield _import_file(path)
-        return
-    if path.is_dir() and ("/" in name or not _is_importable(name)):
-        for file in sorted(path.rglob("*.py")):
-            yield _import_file(file)
-        return
-    module = _import(name)
-    yield module
-    for info in pkgutil.walk_packages(getattr(module, "__path__", []), f"{module.__name__}."):
-        yield _import(info.name)
+def _one_module(place: str) -> ModuleType:
+    path = Path(place)
+    if path.is_file():
+        return import_file(path)
+    _refuse_missing_path(place)
+    return import_module(place)
 
 
-def _named(module: ModuleType, name: str) -> type:
-    thing: object = module
+def _all_modules(place: str) -> tuple[list[ModuleType], list[UsageError]]:
+    """Returns the modules below a place, and why others could not be imported."""
+    path = Path(place)
+    modules: list[ModuleType] = []
+    problems: list[UsageError] = []
+    if path.is_dir() and not (path / "__init__.py").is_file():
+        for file in python_files(path):
+            _gather(partial(import_file, file), modules, problems)
+        return modules, problems
+    root = import_file(path / "__init__.py") if path.is_dir() else _one_module(place)
+    waiting = [root]
+    while waiting:
+        module = waiting.pop(0)
+        modules.append(module)
+        arrived: list[ModuleType] = []
+        for name in submodules(module):
+            _gather(partial(import_module, name), arrived, problems)
+        waiting = arrived + waiting
+    return modules, problems
+
+
+def _gather(load: Callable[[], ModuleType], modules: list[ModuleType], problems: list[UsageError]) -> None:
+    try:
+        modules.append(load())
+    except TargetError as problem:
+        problems.append(problem)
+
+
+def _named(module: ModuleType, name: str) -> Any:
+    """Returns a class, factory or subject by its name, once it is clear that it can be judged."""
+    from noether_testkit.contract import Subject
+
+    thing: Any = module
     for part in name.split("."):
-        if not hasattr(thing, part):
-            known = [cls.__name__ for cls in _callback_classes(module)] or [
-                each for each, value in vars(module).items() if isinstance(value, type)
-            ]
-            raise TargetError(f"{module.__name__} has no class {name!r}. {nearest_sentence(name, known)}")
-        thing = getattr(thing, part)
-    if not isinstance(thing, type):
-        raise TargetError(f"{module.__name__}:{name} is no class, but {type(thing).__name__}.")
+        thing = _attribute(thing, part, module, name)
+    try:
+        Subject.of(thing)
+    except TargetError as error:
+        raise TargetError(f"{module.__name__}:{name} cannot be judged. {error} {_others(module)}".rstrip()) from None
     return thing
 
 
-def _own_callbacks(module: ModuleType) -> list[type]:
-    return [cls for cls in _callback_classes(module) if cls.__module__ == module.__name__ and not inspect.isabstract(cls)]
+def _attribute(owner: Any, part: str, module: ModuleType, name: str) -> Any:
+    try:
+        return getattr(owner, part)
+    except AttributeError:
+        known = [cls.__name__ for cls in _callback_classes(module)] or _public_classes(module)
+        raise TargetError(f"{module.__name__} has no class {name!r}. {nearest_sentence(name, known)}") from None
+    except Exception as error:  # noqa: BLE001 - a module may import its names when they are asked for
+        raise failed_import(f"{module.__name__}:{name}", error) from None
+
+
+def _others(module: ModuleType) -> str:
+    names = [cls.__name__ for cls in _callback_classes(module) if _reason_against(cls, module) is None]
+    return f"Callbacks that {module.__name__} defines: {', '.join(sorted(names))}." if names else ""
+
+
+def _nothing_in(target: str, modules: Iterable[ModuleType]) -> str:
+    sentence = f"{target} defines no callback class that can be built."
+    passed_over = [
+        f"{cls.__name__} ({_reason_against(cls, module)})" for module in modules for cls in _callback_classes(module)
+    ]
+    if passed_over:
+        return f"{sentence} Passed over: {', '.join(passed_over)}. Name one to judge it: {target}:Class."
+    return f"{sentence} Callbacks derive from CallbackBase (noether.core.callbacks or noether_testkit.core.callbacks)."
+
+
+def _reason_against(cls: type, module: ModuleType) -> str | None:
+    """Returns why a class is not judged unless it is named, or `None` if it is."""
+    if cls.__module__ != module.__name__:
+        return f"from {cls.__module__}"
+    return "abstract" if inspect.isabstract(cls) else None
 
 
 def _callback_classes(module: ModuleType) -> list[type]:
@@ -85,56 +142,15 @@ def _callback_classes(module: ModuleType) -> list[type]:
     return [thing for thing in vars(module).values() if isinstance(thing, type) and is_callback_class(thing)]
 
 
-def _is_importable(name: str) -> bool:
-    try:
-        return importlib.util.find_spec(name) is not None
-    except (ImportError, ValueError):
-        return False
+def _public_classes(module: ModuleType) -> list[str]:
+    return [name for name, thing in vars(module).items() if isinstance(thing, type) and not name.startswith("_")]
 
 
-def _import(name: str) -> ModuleType:
-    try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name is not None and (name == error.name or name.startswith(f"{error.name}.")):
-            raise TargetError(_unknown_module(name, error.name)) from None
-        raise TargetError(_failed_import(name, error)) from None
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - the user's module may raise anything
-        raise TargetError(_failed_import(name, error)) from None
-
-
-def _import_file(path: Path) -> ModuleType:
-    """Imports a file under its dotted name where it lies below the working directory, else under its stem."""
-    resolved = path.resolve()
-    if resolved.is_relative_to(Path.cwd()):
-        parts = resolved.relative_to(Path.cwd()).with_suffix("").parts
-        parts = parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts
-        if all(part.isidentifier() for part in parts):
-            return _import(".".join(parts))
-    sys.path.insert(0, str(resolved.parent))
-    return _import(resolved.stem)
-
-
-def _unknown_module(name: str, missing: str) -> str:
-    parent, _, last = missing.rpartition(".")
-    if parent:
-        package = importlib.import_module(parent)
-        siblings = [info.name for info in pkgutil.iter_modules(getattr(package, "__path__", []))]
-        return f"There is no module {name!r}: {parent} has no {last!r}. {nearest_sentence(last, siblings)}"
-    known = [info.name for info in pkgutil.iter_modules()]
-    near = nearest_sentence(missing, known)
-    hint = near if near.startswith("Did") else ""
-    return f"There is no module {name!r}. {hint} Run the command where the package can be imported.".replace("  ", " ")
-
-
-def _failed_import(name: str, error: BaseException) -> str:
-    """Returns the user's own error, with the frames of the user's files."""
-    frames = [
-        frame
-        for frame in traceback.extract_tb(error.__traceback__)
-        if not frame.filename.startswith("<frozen") and "noether_testkit/cli" not in frame.filename
-    ]
-    frames = [frame for frame in frames if not frame.filename.endswith("importlib/__init__.py")]
-    lines = "".join(traceback.format_list(frames[-3:]))
-    text = "".join(traceback.format_exception_only(error)).rstrip()
-    return f"Importing {name} failed; the error comes from the imported code:\n{lines}{text}"
+def _refuse_missing_path(place: str) -> None:
+    """Refuses what is meant as a path, and leads nowhere."""
+    path = Path(place)
+    if path.suffix != ".py" and "/" not in place:
+        return
+    kind = "file" if path.suffix == ".py" else "folder"
+    near = nearest_names(path.name, [each.name for each in path.parent.glob("*") if each.suffix == path.suffix])
+    raise TargetError(f"There is no {kind} {place}. {nearest_sentence(path.name, near) if near else _FORMS}")
