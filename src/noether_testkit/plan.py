@@ -63,7 +63,7 @@ class TrainingPlan:
         epochs: Length of the run in epochs; at most one of the three lengths may be set, and two
             epochs are trained where none is.
         updates: Length in updates; 0 calls the end hooks right after the start hooks.
-        samples: Length in samples.
+        samples: Length in samples, from 1; less than a batch still is one update, as in the framework.
         dataset_size: Samples in the training set.
         test_size: Samples in the test set.
         batch_size: Samples in an update, over all accumulation steps.
@@ -76,7 +76,8 @@ class TrainingPlan:
         faults: Calls to collaborators that fail.
 
     Raises:
-        PlanError: Two lengths, a batch that the training set cannot fill, or numbers out of range.
+        PlanError: Two lengths, a batch that the training set cannot fill or the accumulation steps cannot
+            share evenly, or numbers out of range.
     """
 
     epochs: int | None = None
@@ -98,6 +99,8 @@ class TrainingPlan:
             raise PlanError("A plan has one length: give only one of epochs, updates and samples.")
         if min(self.epochs or 0, self.updates or 0, self.samples or 0) < 0:
             raise PlanError("The length of a plan cannot be negative.")
+        if self.samples == 0:
+            raise PlanError("The framework refuses a run of 0 samples; give updates=0 for a run without updates.")
         if min(self.dataset_size, self.batch_size, self.accumulation_steps) < 1 or self.test_size < 0:
             raise PlanError("dataset_size, batch_size and accumulation_steps start at 1, test_size at 0.")
         if self.batch_size > self.dataset_size:
@@ -121,7 +124,7 @@ class TrainingPlan:
         if self.updates is not None:
             return self.updates
         if self.samples is not None:
-            return self.samples // self.batch_size
+            return max(1, self.samples // self.batch_size)
         return (2 if self.epochs is None else self.epochs) * self.updates_per_epoch
 
     def resumed(self, checkpoint: Checkpoint) -> TrainingPlan:

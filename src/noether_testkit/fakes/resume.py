@@ -76,8 +76,8 @@ class ResumePoint(Strict):
     def _file(self, part: str) -> Path:
         path = self.init_run_path_provider.checkpoint_path / f"{self.model_name}_cp={self.checkpoint_tag}_{part}.th"
         if not path.exists():
-            found = sorted(file.name for file in path.parent.iterdir())
-            raise FileNotFoundError(f"There is no {path.name} to resume from; the folder holds {found or 'nothing'}.")
+            found = ", ".join(sorted(file.name for file in path.parent.iterdir())) or "nothing"
+            raise FileNotFoundError(f"There is no {path.name} to resume from; {path.parent} holds {found}.")
         return path
 
 

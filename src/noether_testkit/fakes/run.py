@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
+import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, Self
+from weakref import finalize
 
 import numpy as np
 import torch
@@ -34,8 +36,8 @@ MODEL_NAME = "model"
 class FakeRun:
     """A run of the fake trainer, with the seven collaborators that share it.
 
-    Use it as a context manager, or call `close`, to remove the temporary folder; a folder that is
-    given stays.
+    Use it as a context manager, or call `close`, to remove the temporary folder; a forgotten one goes
+    with the run. A folder that is given stays.
 
     Args:
         plan: Length, batch size, seed, checkpoint to resume from and faults; two epochs of four updates by
@@ -61,8 +63,11 @@ class FakeRun:
         watch: Watch | None = None,
     ) -> None:
         self.plan = plan or TrainingPlan()
-        self._temporary = None if output_root else tempfile.TemporaryDirectory(prefix="noether-testkit-")
-        self.path_provider = FakePathProvider(Path(output_root or self._temporary.name), run_id)  # type: ignore[union-attr]
+        self._remove_folder: Callable[[], Any] | None = None
+        if output_root is None:
+            output_root = Path(tempfile.mkdtemp(prefix="noether-testkit-"))
+            self._remove_folder = finalize(self, shutil.rmtree, output_root, ignore_errors=True)
+        self.path_provider = FakePathProvider(output_root, run_id)
         seed_everything(self.plan.seed)
         self.data_container = self._data(datasets)
         self.metric_property_provider = FakeMetricPropertyProvider()
@@ -135,8 +140,8 @@ class FakeRun:
 
     def close(self) -> None:
         """Removes the temporary folder."""
-        if self._temporary is not None:
-            self._temporary.cleanup()
+        if self._remove_folder is not None:
+            self._remove_folder()
 
     def __enter__(self) -> Self:
         return self
