@@ -142,6 +142,28 @@ class IsResetByItsParent(Resetting):
         self.best = state_dict["best"]
 
 
+@guilty(CHECK)
+class StartsAfreshWithoutItsFile(PeriodicCallback):
+    """Looks for a file of its own on a resume, and throws its loaded state away where there is none."""
+
+    def __init__(self, callback_config: CallBackBaseConfig, **kwargs: Any) -> None:
+        super().__init__(callback_config, **kwargs)
+        self.turns = 0
+
+    def resume_from_checkpoint(self, resumption_paths: Any, model: torch.nn.Module) -> None:
+        if not (resumption_paths.checkpoint_path / "turns.csv").exists():
+            self.turns = 0
+
+    def periodic_callback(self, **_: Any) -> None:
+        self.turns += 1
+
+    def state_dict(self) -> dict[str, int]:
+        return {"turns": self.turns}
+
+    def load_state_dict(self, state_dict: dict[str, int]) -> None:
+        self.turns = state_dict["turns"]
+
+
 @innocent(CHECK)
 class ResetsWhereNothingWasLoaded(PeriodicCallback):
     """Sets its start values when training starts, unless a state was loaded."""
@@ -258,3 +280,42 @@ class ResetsWhatItDoesNotSave(PeriodicCallback):
 
     def load_state_dict(self, state_dict: dict[str, int]) -> None:
         self.turns = state_dict["turns"]
+
+
+@innocent(CHECK, "round-trips-its-state")
+class CountsItsStarts(PeriodicCallback):
+    """Counts how often the run was started, and notes where: it goes on from what was loaded."""
+
+    def __init__(self, callback_config: CallBackBaseConfig, **kwargs: Any) -> None:
+        super().__init__(callback_config, **kwargs)
+        self.starts = 0
+        self.started_at: list[int] = []
+
+    def before_training(self, *, update_counter: UpdateCounter) -> None:
+        self.starts += 1
+        self.started_at.append(update_counter.update)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"starts": self.starts, "started_at": list(self.started_at)}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.starts = state_dict["starts"]
+        self.started_at = list(state_dict["started_at"])
+
+
+@innocent(CHECK, "round-trips-its-state")
+class CountsItsResumes(PeriodicCallback):
+    """Counts how often the run was resumed, in the hook that only a resume calls."""
+
+    def __init__(self, callback_config: CallBackBaseConfig, **kwargs: Any) -> None:
+        super().__init__(callback_config, **kwargs)
+        self.resumes = 0
+
+    def resume_from_checkpoint(self, resumption_paths: Any, model: torch.nn.Module) -> None:
+        self.resumes += 1
+
+    def state_dict(self) -> dict[str, int]:
+        return {"resumes": self.resumes}
+
+    def load_state_dict(self, state_dict: dict[str, int]) -> None:
+        self.resumes = state_dict["resumes"]

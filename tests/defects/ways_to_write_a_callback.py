@@ -6,7 +6,7 @@ import random
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 import torch
@@ -244,3 +244,62 @@ def returns_one_of_two_classes(*, metric_property_provider: Any, **collaborators
     return chosen(
         CallBackBaseConfig(every_n_updates=2), metric_property_provider=metric_property_provider, **collaborators
     )
+
+
+@innocent()
+class DelegatesUnknownNames(PeriodicCallback):
+    """Looks for names that it does not have in another callback."""
+
+    def __init__(self, callback_config: CallBackBaseConfig, **kwargs: Any) -> None:
+        self.inner = Stateless(callback_config, **kwargs)
+        super().__init__(callback_config, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+
+@innocent("round-trips-its-state")
+class IsEmptyAtFirst(PeriodicCallback):
+    """Has a length, so that it is false while it is empty."""
+
+    def __init__(self, callback_config: CallBackBaseConfig, **kwargs: Any) -> None:
+        super().__init__(callback_config, **kwargs)
+        self.rows: list[int] = []
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def periodic_callback(self, *, update_counter: UpdateCounter, **_: Any) -> None:
+        self.rows.append(update_counter.update)
+
+    def state_dict(self) -> dict[str, list[int]]:
+        return {"rows": list(self.rows)}
+
+    def load_state_dict(self, state_dict: dict[str, list[int]]) -> None:
+        self.rows = list(state_dict["rows"])
+
+
+Value = TypeVar("Value")
+
+
+@innocent()
+class IsGeneric(PeriodicCallback, Generic[Value]):
+    """Is generic in the type of what it keeps."""
+
+    kept: Value | None = None
+
+
+@dataclass
+class Comparable:
+    """Options that are compared by value, and so have no hash."""
+
+    threshold: float = 0.5
+
+
+@innocent()
+class HasNoHash(Comparable, CallbackBase):
+    """Is compared by its options."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        Comparable.__init__(self)
+        CallbackBase.__init__(self, **kwargs)
