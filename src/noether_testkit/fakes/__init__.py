@@ -9,7 +9,8 @@ from noether_testkit.fakes.providers import FakeMetricPropertyProvider, FakePath
 from noether_testkit.fakes.run import FakeRun
 from noether_testkit.fakes.strict import Call
 from noether_testkit.fakes.tracker import FakeTracker
-from noether_testkit.fakes.trainer import FakeTrainer, FakeTrainerConfig
+from noether_testkit.fakes.trainer import FakeTrainer
+from noether_testkit.fakes.trainer_config import FakeTrainerConfig
 from noether_testkit.fakes.watch import HookCall, Watch
 
 __all__ = [

@@ -25,7 +25,8 @@ from noether_testkit.fakes.providers import FakeMetricPropertyProvider, FakePath
 from noether_testkit.fakes.resume import ResumePoint
 from noether_testkit.fakes.step import Loss
 from noether_testkit.fakes.tracker import FakeTracker
-from noether_testkit.fakes.trainer import FakeTrainer, FakeTrainerConfig, collaborators_of
+from noether_testkit.fakes.trainer import FakeTrainer, collaborators_of
+from noether_testkit.fakes.trainer_config import FakeTrainerConfig
 from noether_testkit.fakes.watch import Watch
 from noether_testkit.plan import Checkpoint, TrainingPlan
 
