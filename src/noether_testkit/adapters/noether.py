@@ -289,7 +289,7 @@ def _listen(trainer: Any, on_use: OnUse) -> None:
     for name in names:
         collaborator = getattr(trainer, name)
         for method in dir(type(collaborator)):
-            if not method.startswith("_") and callable(getattr(collaborator, method)) and method != "flush":
+            if not method.startswith("_") and callable(getattr(collaborator, method)):
                 setattr(collaborator, method, _heard(f"{name}.{method}", getattr(collaborator, method), on_use))
 
 

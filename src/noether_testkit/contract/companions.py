@@ -44,17 +44,16 @@ def companions_on(periodic_callback: Any, config_class: Any) -> Companions:
                 self.writer.add_scalar(key, self._losses.get(key, 1.0))
 
     class Conductor(periodic_callback):  # type: ignore[misc]
-        """Says when it is its turn: last in the round of an update, or of the epoch that the update ends."""
+        """Says when it is its turn: last in the round of an update, and of the epoch that the update ends."""
 
-        def __init__(self, turn: Callable[[], None], **collaborators: Any) -> None:
+        def __init__(self, turn: Callable[[str], None], **collaborators: Any) -> None:
             super().__init__(config_class(every_n_updates=1), **collaborators)
             self._turn = turn
 
         def after_update(self, update_counter: Any, **_: Any) -> None:
-            if not update_counter.is_full_epoch:
-                self._turn()
+            self._turn("update")
 
         def after_epoch(self, update_counter: Any, **_: Any) -> None:
-            self._turn()
+            self._turn("epoch")
 
     return Companions(feed=MetricFeed, conductor=Conductor)

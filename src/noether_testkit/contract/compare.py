@@ -37,6 +37,8 @@ class _Absent:
         return "nothing"
 
 
+_DEEPEST = 20
+
 ABSENT = _Absent()
 """Stands for an entry that is not there."""
 
@@ -92,7 +94,7 @@ def _differences(
     left: Any, right: Any, ignore: frozenset[str], path: str, trail: tuple[tuple[int, int], ...]
 ) -> Iterator[Difference]:
     here = (id(left), id(right))
-    if path in ignore or here in trail:
+    if path in ignore or here in trail or len(trail) > _DEEPEST:
         return
     trail = (*trail, here)
     if isinstance(left, Mapping) and isinstance(right, Mapping):
@@ -102,7 +104,7 @@ def _differences(
     elif type(left) is type(right) and isinstance(left, list | tuple) and len(left) == len(right):
         for index, pair in enumerate(zip(left, right, strict=True)):
             yield from _differences(*pair, ignore, f"{path}[{index}]", trail)
-    elif not _same(left, right):
+    elif not _same(left, right) and not _has_same_content(left, right, trail):
         yield Difference(path=path, left=in_words(left), right=in_words(right), values=(left, right))
 
 
@@ -117,19 +119,31 @@ def _same(left: Any, right: Any) -> bool:
         same_kind = left.dtype == right.dtype and left.shape == right.shape
         return same_kind and bool(np.array_equal(left, right, equal_nan=left.dtype.kind in "fc"))
     try:
-        answer = left == right
-        return bool(answer) if isinstance(answer, bool) and _compares_itself(left) else _same_content(left, right)
+        return bool(left == right)
     except Exception:  # noqa: BLE001 - an object of the user's may refuse to be compared
-        return _same_content(left, right)
+        return False
 
 
-def _compares_itself(value: Any) -> bool:
-    return any("__eq__" in vars(cls) for cls in type(value).__mro__[:-1])
+def _has_same_content(left: Any, right: Any, trail: tuple[tuple[int, int], ...]) -> bool:
+    """Compares objects that know no equality of their own, or refuse it, by their attributes."""
+    if type(left) is not type(right) or isinstance(left, torch.Tensor | np.ndarray | np.generic):
+        return False
+    if type(left) is object:
+        return True
+    if type(left).__module__ == "builtins" or _knows_equality(left, right):
+        return False
+    if not hasattr(left, "__dict__"):
+        return True
+    return not any(True for _ in _differences(vars(left), vars(right), frozenset(), "", trail))
 
 
-def _same_content(left: Any, right: Any) -> bool:
-    """Compares objects by their attributes; those without any count as equal."""
-    return not hasattr(left, "__dict__") or not differences(vars(left), vars(right))
+def _knows_equality(left: Any, right: Any) -> bool:
+    if not any("__eq__" in vars(cls) for cls in type(left).__mro__[:-1]):
+        return False
+    try:
+        return isinstance(left == right, bool)
+    except Exception:  # noqa: BLE001 - an object of the user's may refuse to be compared
+        return False
 
 
 def _numbers(tensor: torch.Tensor) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import functools
 import inspect
-import sys
 import types
 import typing
 from collections.abc import Iterator, Mapping
@@ -40,8 +39,10 @@ def shortened_intervals(subject: Subject) -> dict[str, tuple[int, int]]:
 
 def chosen_values(subject: Subject) -> dict[str, Any]:
     """Returns the config values that the kit chose because the subject has no config and its schema no default."""
+    if subject.config is not None or not _asks_for_config(subject.callback):
+        return {}
     schema = config_class(subject.callback)
-    return {} if subject.config is not None or schema is None else _default_values(subject, schema)
+    return {} if schema is None else _default_values(subject, schema)
 
 
 def config_class(callback: Any) -> type[BaseModel] | None:
@@ -66,18 +67,24 @@ def is_config_parameter(parameter: inspect.Parameter, callback: Any) -> bool:
     return _schema_in(_resolve(parameter.annotation, function)) is not None
 
 
+def _asks_for_config(callback: Any) -> bool:
+    """Returns whether the constructor has a parameter for a config, rather than handing on what it gets."""
+    named = [each for each in _parameters(callback).values() if each.kind is not each.VAR_KEYWORD]
+    return any(each.name not in (*COLLABORATORS, "name") for each in named)
+
+
 def _given_config(subject: Subject) -> Any:
+    if subject.config is not None and not isinstance(subject.config, Mapping):
+        return copy.deepcopy(subject.config)
     schema = config_class(subject.callback)
     if subject.config is None:
         return None if schema is None else schema.model_validate(_default_values(subject, schema))
-    if not isinstance(subject.config, Mapping):
-        return copy.deepcopy(subject.config)
     if schema is None:
         raise SubjectError(
             f"{subject.label} was given a config, but its constructor has no parameter annotated with a config "
             "class. Annotate the first one with a class derived from CallBackBaseConfig, or give a config object."
         )
-    return _validated(subject, schema, dict(subject.config))
+    return _validated(subject, schema, copy.deepcopy(dict(subject.config)))
 
 
 def _validated(subject: Subject, schema: type[BaseModel], values: dict[str, Any]) -> BaseModel:
@@ -173,9 +180,10 @@ def _resolve(annotation: Any, function: Any) -> Any:
     if not isinstance(annotation, str):
         return annotation
     function = inspect.unwrap(function)
-    module = vars(sys.modules.get(getattr(function, "__module__", None) or "", types.ModuleType("none")))
+    scope = {**getattr(function, "__globals__", {}), **_closure(function)}
     try:
-        return eval(annotation, {**module, **_closure(function)})  # noqa: S307 - an annotation of the user's own code
+        resolved = eval(annotation, scope)  # noqa: S307 - an annotation of the user's own code
+        return eval(resolved, scope) if isinstance(resolved, str) else resolved  # noqa: S307 - a quoted one
     except Exception:  # noqa: BLE001 - only a type checker can read it
         return None
 

@@ -102,7 +102,6 @@ class FakeRig:
 
 def _listener(name: str, on_use: OnUse) -> Callable[[Call], None]:
     def listen(call: Call) -> None:
-        if call.method != "flush":
-            on_use(f"{name}.{call.method}", call.arguments)
+        on_use(f"{name}.{call.method}", call.arguments)
 
     return listen

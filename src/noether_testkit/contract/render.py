@@ -71,7 +71,7 @@ def summary(report: Report) -> str:
 
 def _line(result: Result) -> str:
     verdict = Verdict(result.outcome)
-    remark = f"  {result.seen}" if result.seen and verdict not in _LOUD else ""
+    remark = f"  {' '.join(result.seen.split())}" if result.seen and verdict not in _LOUD else ""
     line = f"  {_SIGN[verdict]:<10} {result.check}{remark}"
     return line if len(line) <= WIDTH else f"{line[: WIDTH - 1]}…"
 

@@ -33,6 +33,7 @@ def _restored_process() -> Iterator[None]:
     handlers, level, folder, environment = root.handlers[:], root.level, Path.cwd(), dict(os.environ)
     dtype, threads = torch.get_default_dtype(), torch.get_num_threads()
     deterministic = torch.are_deterministic_algorithms_enabled()
+    torch.set_default_dtype(torch.float32)
     torch.set_num_threads(1)  # the runs are tiny: more threads only wait for one another on a busy machine
     try:
         yield

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any, Protocol
@@ -95,6 +96,7 @@ class Session:
         self._hook: str | None = None
         self._crashing = False
         self._pending_faults = dict(hook_faults or {})
+        self._calls: Counter[str] = Counter()
         self._uses: dict[tuple[str, str], None] = {}
         self._hook_errors: list[HookError] = []
         self._logged_keys: set[str] = set()
@@ -165,16 +167,22 @@ class Session:
         self._stage.callback = build(self._subject, collaborators)
         return self._stage.callback
 
-    def _take_turn(self) -> None:
-        """Saves or stops where the plan says so, after all other callbacks of the round."""
+    def _take_turn(self, kind: str) -> None:
+        """Saves or stops where the plan says so, after all other callbacks of the round.
+
+        At the end of an epoch that is the round of the epoch, unless a signal ends the run before it.
+        """
         counter, stop = self._rig.update_counter, self._plan.stop
+        stops = stop is not None and counter.update == stop.after_update
+        signalled = stops and stop is not None and stop.kind == "signal"
+        if kind == "update" and counter.is_full_epoch and not signalled:
+            return
         if counter.update in self._plan.checkpoint_after:
             self._checkpoints[counter.update] = self._rig.save_checkpoint(str(counter.cur_iteration))
             self._saved[counter.update] = snapshot(self._stage.callback.state_dict())
-        if stop is not None and counter.update == stop.after_update:
-            self._crashing = stop.kind == "crash"
-            if not self._crashing:
-                self._rig.request_stop()
+        if signalled:
+            self._rig.request_stop()
+        self._crashing = stops and not signalled
 
     @contextmanager
     def _around(self, call: HookCall) -> Iterator[None]:
@@ -201,6 +209,10 @@ class Session:
 
     def _on_use(self, method: str, arguments: Mapping[str, Any]) -> None:
         """Learns what the callback calls on its collaborators, and makes calls fail on demand."""
+        self._calls[method] += 1
+        for fault in self._plan.faults:
+            if (fault.call, fault.at) == (method, self._calls[method]):
+                raise fault.error()
         if self._hook is None:
             if self._crashing and method == "model.forward":
                 raise SimulatedCrash("The plan kills the run here.")
@@ -208,6 +220,8 @@ class Session:
         if method in ("log_writer.add_scalar", "log_writer.add_nonscalar"):
             self._logged_keys.add(arguments["key"])
         use = (self._hook, method)
+        if method.endswith(".flush"):
+            return
         self._uses[use] = None
         make_error = self._pending_faults.pop(use, None)
         if make_error is not None:

@@ -285,7 +285,7 @@ def _require_kept(bench: Bench, resumption: Resumption, left_out: frozenset[str]
 def _not_kept(bench: Bench, resumption: Resumption, started: Entry, left_out: frozenset[str]) -> list[Difference]:
     """Returns what the start hook took away: what differs from the loaded and from the saved state.
 
-    A start hook may go on from a value, as one that counts the starts of a run does.
+    A start hook, or `resume_from_checkpoint`, may go on from a value, as one that counts starts or resumes does.
     """
     fresh = [entry.state for entry in ordinary_diary(bench).entries[:2]]
     lost = {each.path for each in differences(resumption.saved, started.state, ignore=left_out)}
@@ -294,14 +294,14 @@ def _not_kept(bench: Bench, resumption: Resumption, started: Entry, left_out: fr
 
 
 def _goes_on(resumed: Difference, fresh: list[Difference]) -> bool:
-    """Returns whether a value is continued: a list by more entries, a number by what is added in a fresh run, too."""
+    """Returns whether a value is continued: a list by more entries, a number by one, or as in a fresh run."""
     before, after = resumed.values
     if isinstance(before, list) and isinstance(after, list):
         return not differences(before, after[: len(before)])
     if not _are_numbers(before, after):
         return False
-    same = next((each.values for each in fresh if each.path == resumed.path), (0, 0))
-    return _are_numbers(*same) and after - before == same[1] - same[0] != 0
+    same = next((each.values for each in fresh if each.path == resumed.path), (0, 1))
+    return _are_numbers(*same) and after - before == same[1] - same[0]
 
 
 def _are_numbers(*values: Any) -> bool:

@@ -72,13 +72,15 @@ class recorded_operations(TorchFunctionMode):  # noqa: N801 - used as a function
 
 @contextmanager
 def restored_modes() -> Iterator[None]:
-    """Puts gradient recording, inference mode and autocast back after a block, whatever it did."""
+    """Runs a block with recording on, inference mode and autocast off, and puts all back, whatever it did."""
     grad = torch.is_grad_enabled()
     autocast = [(device, torch.is_autocast_enabled(device), torch.get_autocast_dtype(device)) for device in _DEVICES]
     cache = torch.is_autocast_cache_enabled()
     try:
-        with torch.inference_mode(torch.is_inference_mode_enabled()):
-            torch.set_grad_enabled(grad)
+        with torch.inference_mode(mode=False):
+            torch.set_grad_enabled(True)
+            for device in _DEVICES:
+                torch.set_autocast_enabled(device, False)
             yield
     finally:
         torch.set_grad_enabled(grad)
