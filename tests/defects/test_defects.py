@@ -60,15 +60,6 @@ WITHOUT_PLACE = {"LogsAfterTheLastEntry"}
 UNTOUCHED = {"passed", "blocked", "not-applicable"}
 
 
-FALSE_ALARMS = {"CountsItsResumes": "keeps-loaded-state-at-start takes a counter in resume_from_checkpoint for a reset"}
-"""Innocent callbacks that are accused all the same, with the reason."""
-
-
-def marked(case: Case) -> object:
-    reason = FALSE_ALARMS.get(case.name)
-    return pytest.param(case, marks=pytest.mark.xfail(reason=reason)) if reason else case
-
-
 @cache
 def report_on(case: Case) -> Report:
     with quiet_destructors(case):
@@ -112,7 +103,7 @@ def test_finding_speaks_in_sentences(case: Case) -> None:
         assert case.file in (result.location or ("" if case.name not in WITHOUT_PLACE else case.file)), result.location
 
 
-@pytest.mark.parametrize("case", [marked(case) for case in INNOCENT], ids=str)
+@pytest.mark.parametrize("case", [case for case in INNOCENT], ids=str)
 def test_innocent_callback_holds(case: Case) -> None:
     """Nothing is broken, doubted or left open, and the checks near whose line it stands have passed."""
     report = report_on(case)
