@@ -112,7 +112,7 @@ class NotificationCallback(CallbackBase):
 
     def _send(self, urls: list[str], title: str, body: str) -> None:
         """Sends the message in a thread of its own, and leaves that behind when it takes too long."""
-        from apprise import Apprise  # noqa: PLC0415 - needed only where there is an address
+        from apprise import Apprise
 
         accepted: list[bool] = []
 

@@ -103,7 +103,7 @@ def test_finding_speaks_in_sentences(case: Case) -> None:
         assert case.file in (result.location or ("" if case.name not in WITHOUT_PLACE else case.file)), result.location
 
 
-@pytest.mark.parametrize("case", [case for case in INNOCENT], ids=str)
+@pytest.mark.parametrize("case", INNOCENT, ids=str)
 def test_innocent_callback_holds(case: Case) -> None:
     """Nothing is broken, doubted or left open, and the checks near whose line it stands have passed."""
     report = report_on(case)

@@ -17,12 +17,13 @@ from hypothesis import strategies as st
 
 pytest.importorskip("noether", reason="the framework is not installed")
 
+from tests.verified.tracing import Event, Spec, Trace, bases, make
+
 from noether_testkit import Subject, TrainingPlan
 from noether_testkit.adapters.noether import FrameworkRig
 from noether_testkit.contract.fake_harness import FakeRig
 from noether_testkit.core.callbacks import CallbackBase
 from noether_testkit.plan import Checkpoint
-from tests.verified.tracing import Event, Spec, Trace, bases, make
 
 PLANS = 300
 SAVED_AFTER = 2
@@ -133,9 +134,9 @@ def _one_run(world: str, run: Run, folder: Path, checkpoint: Checkpoint | None) 
     try:
         rig.run([make(world, index, spec, trace) for index, spec in enumerate(specs)])
         trace.lines.append("ended")
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - how a run ends is part of the trace
         trace.lines.append(f"raised {type(error).__name__}: {error if isinstance(error, ValueError) else ''}")
-    trace.lines.append(f"log {[{k: v for k, v in entry.items()} for entry in rig.log_entries]}")
+    trace.lines.append(f"log {[dict(entry) for entry in rig.log_entries]}")
     run_folder = max(folder.iterdir(), default=folder / "run-0")
     trace.lines += sorted(str(file.relative_to(run_folder)) for file in run_folder.rglob("*.th"))
     saved = next(iter(run_folder.rglob("*_cp=saved_trainer.th")), None)

@@ -23,7 +23,7 @@ class Spec:
 
     @property
     def config(self) -> dict[str, Any]:
-        batch = {"batch_size": 2} if self.unit == "every_n_samples" and self.kind not in ("iterator", "composite") else {}
+        batch = {"batch_size": 2} if self.unit == "every_n_samples" else {}
         return {self.unit: self.interval, **batch}
 
 
@@ -52,11 +52,12 @@ class Trace:
         trainer = callback.trainer
         counter = trainer.update_counter
         cache = trainer.log_writer.log_cache
+        log = None if cache is None else [cache["epoch"], cache["update"], cache["sample"], *cache]
         grads = any(parameter.grad is not None for parameter in callback.model.parameters())
         self.lines.append(
             f"{index} {hook}({text}) at {counter.cur_iteration} of {counter.end_iteration}"
             f" recording={torch.is_grad_enabled()} training={callback.model.training} gradients={grads}"
-            f" log={None if cache is None else {key: cache[key] for key in ('epoch', 'update', 'sample')} | {'keys': list(cache)}}"
+            f" log={log}"
         )
         self._happen(index, hook, callback)
 
