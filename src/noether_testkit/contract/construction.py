@@ -120,6 +120,8 @@ def _require_model(subject: Subject) -> None:
     model = _called("model", subject.model)
     if not isinstance(model, torch.nn.Module):
         raise SubjectError(f"model() answered {type(model).__name__}; it must make a torch.nn.Module.")
+    if any(torch.nn.parameter.is_lazy(each) for each in [*model.parameters(), *model.buffers()]):
+        raise SubjectError("model() made a lazy module, whose sizes are not known yet; give them in the factory.")
 
 
 def _require_datasets(subject: Subject) -> None:

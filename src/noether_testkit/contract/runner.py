@@ -113,7 +113,8 @@ class Judge:
         return self._held(check, note)
 
     def _run(self, check: Check) -> str | None:
-        with sandbox(), Bench(self.subject, self._harness, self._rehearsed()) as bench:
+        destructor = hasattr(self.subject.callback, "__del__")
+        with sandbox(has_destructor=destructor), Bench(self.subject, self._harness, self._rehearsed()) as bench:
             return check.function(bench)
 
     def _held(self, check: Check, note: str | None) -> Result:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import random
 import socket
+import sys
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, nullcontext, redirect_stderr, redirect_stdout
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -20,10 +22,26 @@ from noether_testkit.contract.probes.autograd import restored_modes
 
 
 @contextmanager
-def sandbox() -> Iterator[None]:
-    """Mutes what callbacks print, log and warn of, closes the network, and puts modes and generators back."""
-    with restored_modes(), _restored_generators(), _restored_process(), _muted(), _closed_network():
+def sandbox(*, has_destructor: bool = False) -> Iterator[None]:
+    """Mutes what callbacks print, log and warn of, closes the network, and puts modes and generators back.
+
+    Args:
+        has_destructor: Whether the callback's class has `__del__`; then what is left is freed before the end.
+    """
+    freed = _freed() if has_destructor else nullcontext()
+    with restored_modes(), _restored_generators(), _restored_process(), _muted(), _closed_network(), freed:
         yield
+
+
+@contextmanager
+def _freed() -> Iterator[None]:
+    """Frees what a block leaves, and swallows what destructors raise."""
+    previous, sys.unraisablehook = sys.unraisablehook, lambda _: None
+    try:
+        yield
+    finally:
+        gc.collect()
+        sys.unraisablehook = previous
 
 
 @contextmanager
@@ -32,7 +50,8 @@ def _restored_process() -> Iterator[None]:
     root = logging.getLogger()
     handlers, level, folder, environment = root.handlers[:], root.level, Path.cwd(), dict(os.environ)
     dtype, threads = torch.get_default_dtype(), torch.get_num_threads()
-    deterministic = torch.are_deterministic_algorithms_enabled()
+    deterministic, anomaly = torch.are_deterministic_algorithms_enabled(), torch.is_anomaly_enabled()
+    collecting = gc.isenabled()
     torch.set_default_dtype(torch.float32)
     torch.set_num_threads(1)  # the runs are tiny: more threads only wait for one another on a busy machine
     try:
@@ -47,6 +66,8 @@ def _restored_process() -> Iterator[None]:
         torch.set_default_dtype(dtype)
         torch.set_num_threads(threads)
         torch.use_deterministic_algorithms(deterministic)
+        torch.autograd.set_detect_anomaly(anomaly)
+        (gc.enable if collecting else gc.disable)()
 
 
 @contextmanager
