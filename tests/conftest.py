@@ -1,7 +1,8 @@
-"""Turns on pytest's own helper for testing plugins, and keeps torch to one thread: the runs are tiny."""
+"""Settings of the whole suite: pytest's helper for plugins, and drawn examples that are the same each time."""
 
-import torch
+from hypothesis import settings
 
 pytest_plugins = ["pytester"]
 
-torch.set_num_threads(1)
+settings.register_profile("steady", deadline=None, derandomize=True, print_blob=True)
+settings.load_profile("steady")

@@ -176,7 +176,7 @@ def test_selection_does_not_change_a_result(name: str) -> None:
 
 
 @given(order=st.permutations(CHECKS))
-@settings(max_examples=3, deadline=None)
+@settings(max_examples=3)
 def test_order_does_not_change_a_result(order: list[Any]) -> None:
     """Checks may be asked for in any order."""
     whole = check_callback(LeavesGradientsOn)
