@@ -112,7 +112,8 @@ def _default_values(subject: Subject, schema: type[BaseModel]) -> dict[str, Any]
         _validated(subject, schema, values)
     except SubjectError as error:
         raise SubjectError(
-            f"{subject.label} needs a config, and {_shown(values)} alone does not do. {error} Pass it: config={{...}}."
+            f"{subject.label} needs a config, and {_shown(values)} alone does not do. {error} Pass it: "
+            "config={...}, in the shell --config '{...}'."
         ) from None
     return values
 

@@ -42,7 +42,8 @@ def prepare(subject: Subject) -> None:
         if parameter.name not in given and parameter.default is parameter.empty:
             raise SubjectError(
                 f"{subject.label} needs the argument {parameter.name!r}, which the trainer does not give. "
-                f"Pass it: kwargs={{{parameter.name!r}: ...}}."
+                f"Pass it: Subject({subject.label}, kwargs={{{parameter.name!r}: ...}}). The shell takes such a Subject "
+                "by its name, as module:NAME."
             )
 
 
