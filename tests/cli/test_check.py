@@ -197,7 +197,10 @@ def test_one_that_cannot_be_built_costs_no_other_report(shell: Shell) -> None:
         (["oddities:NoCallback"], ["NoCallback is no callback", "CallbackBase", "Greeter, Risky"]),
         (["oddities:number"], ["neither a callback class nor a factory", "Greeter, Risky"]),
         (["oddities:Abstract"], ["Abstract is abstract", "process_data", "Greeter, Risky"]),
-        (["oddities:Greeter"], ["Greeter needs the argument 'greeting'", "Subject(Greeter, kwargs={'greeting': ...})", "module:NAME"]),
+        (
+            ["oddities:Greeter"],
+            ["Greeter needs the argument 'greeting'", "Subject(Greeter, kwargs={'greeting': ...})", "module:NAME"],
+        ),
         (["oddities:greeter", "--config", "{}"], ["ready Subject", "config"]),
         (["json"], ["json defines no callback class"]),
         (["callbacks:Sound", "--config", "{window: three}"], ["WindowConfig refuses the config of Sound", "window: "]),

@@ -40,11 +40,7 @@ def prepare(subject: Subject) -> None:
         given.update(each.name for each in named if each is named[0] or is_config_parameter(each, subject.callback))
     for parameter in named:
         if parameter.name not in given and parameter.default is parameter.empty:
-            raise SubjectError(
-                f"{subject.label} needs the argument {parameter.name!r}, which the trainer does not give. "
-                f"Pass it: Subject({subject.label}, kwargs={{{parameter.name!r}: ...}}). The shell takes such a Subject "
-                "by its name, as module:NAME."
-            )
+            raise _missing(subject, parameter.name)
 
 
 def build(subject: Subject, collaborators: Mapping[str, Any]) -> Any:
@@ -96,6 +92,13 @@ def refused_collaborators(subject: Subject) -> list[str]:
 def is_class(subject: Subject) -> bool:
     """Returns whether the subject is a class rather than a factory."""
     return isinstance(subject.callback, type) and is_callback_class(subject.callback)
+
+
+def _missing(subject: Subject, argument: str) -> SubjectError:
+    return SubjectError(
+        f"{subject.label} needs the argument {argument!r}, which the trainer does not give. Pass it: "
+        f"Subject({subject.label}, kwargs={{{argument!r}: ...}}). The shell takes such a Subject by its name, as module:NAME."
+    )
 
 
 def _takes_positional(parameters: Parameters) -> bool:
