@@ -97,7 +97,8 @@ def is_class(subject: Subject) -> bool:
 def _missing(subject: Subject, argument: str) -> SubjectError:
     return SubjectError(
         f"{subject.label} needs the argument {argument!r}, which the trainer does not give. Pass it: "
-        f"Subject({subject.label}, kwargs={{{argument!r}: ...}}). The shell takes such a Subject by its name, as module:NAME."
+        f"Subject({subject.label}, kwargs={{{argument!r}: ...}}). "
+        "The shell takes such a Subject by its name, as module:NAME."
     )
 
 
