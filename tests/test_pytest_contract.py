@@ -218,7 +218,8 @@ def test_a_broken_should_warns_at_the_test(run: Run) -> None:
 @pytest.mark.parametrize("options", [("-W", "error"), ("-W", "error::noether_testkit.pytest_contract.ContractWarning")])
 def test_a_warning_that_is_an_error_fails_with_the_finding(run: Run, options: tuple[str, str]) -> None:
     """Where warnings are errors, the finding is shown as for a failure, and only once."""
-    session = run("class TestRisky(CallbackContract):\n    callback = Risky\n", "-k", ZERO, *options)
+    # Without pytest's own summary, which repeats the whole message where the variable CI is set.
+    session = run("class TestRisky(CallbackContract):\n    callback = Risky\n", "-k", ZERO, "-rN", *options)
     assert session.code == 1
     assert session.out.count(f"warn  {ZERO} (should)") == 1
     assert "Traceback" not in session.out
