@@ -140,6 +140,8 @@ def _conclude(result: Result, item: pytest.Item | None, *, strict: bool) -> None
         pytest.fail(finding_text(result), pytrace=False)
     if verdict is Verdict.EXPECTED_FAILURE:
         pytest.xfail(result.seen or "")
+    if verdict is Verdict.BLOCKED and not result.tolerated and not _is_judged_here(result.blocked_by, item):
+        pytest.fail(f"{result.check} is blocked: {result.seen}", pytrace=False)
     if verdict in (Verdict.SKIPPED, Verdict.NOT_APPLICABLE, Verdict.BLOCKED):
         pytest.skip(f"{result.outcome}: {result.seen}")
     if verdict is Verdict.WARNED:
@@ -209,3 +211,8 @@ def _labels(subjects: Sequence[Subject]) -> list[str]:
         return [""]
     names = [subject.label.rpartition(".")[2] for subject in subjects]
     return [f"{name}{'' if names.count(name) == 1 else index}-" for index, name in enumerate(names)]
+
+
+def _is_judged_here(check: str | None, item: pytest.Item | None) -> bool:
+    """Returns whether a test of this session fails for the check that blocks another one."""
+    return item is not None and any(str(check) in other.name for other in item.session.items)

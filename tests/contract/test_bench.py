@@ -89,13 +89,13 @@ def test_new_keys_in_each_run_come_to_an_end() -> None:
     ("config", "updates"),
     [
         ({"every_n_updates": 1}, 8),
-        ({"every_n_updates": 6}, 12),
-        ({"every_n_epochs": 1}, 8),
-        ({"every_n_epochs": 3}, 24),
+        ({"every_n_updates": 6}, 24),
+        ({"every_n_epochs": 1}, 16),
+        ({"every_n_epochs": 3}, 48),
         ({"every_n_samples": 3, "batch_size": 2}, 8),
     ],
 )
-def test_an_ordinary_run_reaches_each_interval_twice(config: dict[str, int], updates: int) -> None:
+def test_an_ordinary_run_reaches_each_interval_four_times(config: dict[str, int], updates: int) -> None:
     """Short intervals do not make long runs, and long ones are still seen."""
     assert ordinary_plan(Subject(Sound, config=config)).total_updates == updates
 

@@ -164,14 +164,14 @@ def test_the_watch_sees_the_callback_only(train: Any) -> None:
 def test_uses_pair_a_hook_with_what_it_called(train: Any) -> None:
     """Only calls that come from inside a hook of the callback count."""
     outcome = train(Logs, metrics={"accuracy": [1.0]})
-    assert ("after_update", "log_writer.add_scalar") in outcome.uses
+    assert ("after_update", "log_writer.add_scalar", 1) in outcome.uses
     assert outcome.logged_keys == {"own"}
     assert train(Sound).uses == ()
 
 
 def test_a_call_in_a_hook_can_be_made_to_fail_once(train: Any) -> None:
     """The first call of that pair raises; all others work."""
-    faults = {("after_update", "log_writer.add_scalar"): lambda: OSError("no space left")}
+    faults = {("after_update", "log_writer.add_scalar", 1): lambda: OSError("no space left")}
     outcome = train(Logs, metrics={"accuracy": [1.0]}, faults=faults)
     (found,) = outcome.hook_errors
     assert isinstance(found.error, OSError)
@@ -180,7 +180,7 @@ def test_a_call_in_a_hook_can_be_made_to_fail_once(train: Any) -> None:
 
 def test_a_fault_of_a_hook_that_never_makes_the_call_stays_out(train: Any) -> None:
     """A fault that is waiting for another hook breaks nothing."""
-    faults = {("before_training", "log_writer.add_scalar"): lambda: OSError("no space left")}
+    faults = {("before_training", "log_writer.add_scalar", 1): lambda: OSError("no space left")}
     assert train(Logs, metrics={"accuracy": [1.0]}, faults=faults).error is None
 
 

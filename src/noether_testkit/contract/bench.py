@@ -63,7 +63,7 @@ class Bench:
         *,
         subject: Subject | None = None,
         watch: Watcher | None = None,
-        hook_faults: Mapping[tuple[str, str], Callable[[], BaseException]] | None = None,
+        hook_faults: Mapping[tuple[str, str, int], Callable[[], BaseException]] | None = None,
     ) -> Outcome:
         """Runs a plan and returns what came of it.
 
@@ -71,7 +71,7 @@ class Bench:
             plan: What to run; an ordinary run by default.
             subject: What to train with; the subject of the bench by default.
             watch: Called around each call into the callback.
-            hook_faults: Makes the first call of a collaborator's method in a hook fail.
+            hook_faults: Makes the nth call of a collaborator's method in a hook fail, by hook, method and n.
         """
         return self._harness.train(
             subject or self.subject,
@@ -86,10 +86,21 @@ class Bench:
         self,
         *,
         watch: Watcher | None = None,
-        hook_faults: Mapping[tuple[str, str], Callable[[], BaseException]] | None = None,
+        hook_faults: Mapping[tuple[str, str, int], Callable[[], BaseException]] | None = None,
     ) -> Outcome:
         """Does an evaluation run, and returns what came of it."""
         return self.train(replace(self.plan, evaluate=True), watch=watch, hook_faults=hook_faults)
+
+    def watch_all(self, watch: Watcher) -> tuple[Outcome, Outcome]:
+        """Watches an ordinary run, one that is resumed at its half, and an evaluation run.
+
+        Returns:
+            What came of the ordinary run and of the evaluation run.
+        """
+        outcome = self.train(self.plan_with_checkpoint, watch=watch)
+        for checkpoint in outcome.checkpoints.values():
+            self.train(self.plan.resumed(checkpoint), watch=watch)
+        return outcome, self.evaluate(watch=watch)
 
     def refuses(self, error: BaseException) -> bool:
         """Returns whether an exception is an explicit refusal by the callback, with a reason."""

@@ -58,6 +58,12 @@ def differences(left: Any, right: Any, *, ignore: Collection[str] = (), path: st
     return list(_differences(left, right, frozenset(ignore), path, ()))
 
 
+def value_at(state: Any, path: str) -> Any:
+    """Returns the value at a path such as `state['best']`, or `ABSENT`."""
+    wanted = [each.values[0] for each in differences(state, ABSENT if path == "state" else {}) if each.path == path]
+    return wanted[0] if wanted else ABSENT
+
+
 def snapshot(state: Any) -> Any:
     """Returns a copy of a state that later changes do not reach; what cannot be copied stays as it is."""
     return _copied(state, ())

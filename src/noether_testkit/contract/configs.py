@@ -16,8 +16,8 @@ from noether_testkit.contract.locate import in_words
 from noether_testkit.contract.subject import COLLABORATORS, Subject
 from noether_testkit.errors import SubjectError, nearest_sentence
 
-_INTERVAL_LIMITS = {"every_n_updates": (32, 2), "every_n_epochs": (16, 1), "every_n_samples": (64, 4)}
-"""For each unit the longest interval that the kit's runs reach twice, and the one that stands in for longer ones."""
+_INTERVAL_LIMITS = {"every_n_updates": (16, 2), "every_n_epochs": (16, 1), "every_n_samples": (32, 4)}
+"""For each unit the longest interval that is due four times in a run, and the one that stands in for longer ones."""
 
 
 def resolve_config(subject: Subject) -> Any:

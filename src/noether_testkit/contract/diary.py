@@ -72,6 +72,11 @@ class Resumption:
     diary: Diary
 
     @property
+    def started(self) -> Entry | None:
+        """The entry after the start hook, if it came so far."""
+        return next((entry for entry in self.diary.entries if entry.hook == "before_training"), None)
+
+    @property
     def loaded(self) -> tuple[Entry, ...]:
         """The entries after each load of the state."""
         return tuple(entry for entry in self.diary.entries if entry.hook == "load_state_dict")

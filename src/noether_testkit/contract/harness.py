@@ -71,7 +71,7 @@ class Outcome:
     Attributes:
         error: What ended the run, or `None`.
         hook_errors: The exceptions that left the callback's own hooks, in order.
-        uses: Pairs of a hook and a collaborator's method that the callback called in it.
+        uses: A hook, a collaborator's method that the callback called in it, and how often at most in one call.
         logged_keys: Keys that the callback logged itself.
         log: The flushed log entries.
         checkpoints: The checkpoints that the plan asked for, by update.
@@ -82,7 +82,7 @@ class Outcome:
 
     error: BaseException | None
     hook_errors: tuple[HookError, ...] = ()
-    uses: tuple[tuple[str, str], ...] = ()
+    uses: tuple[tuple[str, str, int], ...] = ()
     logged_keys: frozenset[str] = frozenset()
     log: tuple[Mapping[str, Any], ...] = ()
     checkpoints: Mapping[int, Checkpoint] = field(default_factory=dict)
@@ -104,7 +104,7 @@ class Harness(Protocol):
         *,
         folder: Path,
         watch: Watcher | None = None,
-        hook_faults: Mapping[tuple[str, str], Callable[[], BaseException]] | None = None,
+        hook_faults: Mapping[tuple[str, str, int], Callable[[], BaseException]] | None = None,
         silent_keys: frozenset[str] = frozenset(),
     ) -> Outcome:
         """Runs a plan with a fresh callback and fresh collaborators.
@@ -114,7 +114,7 @@ class Harness(Protocol):
             plan: What to run.
             folder: Root of all run folders; resumed runs share it.
             watch: Called around each call into the callback.
-            hook_faults: Makes the first call of a collaborator's method in a hook fail.
+            hook_faults: Makes the nth call of a collaborator's method in a hook fail, by hook, method and n.
             silent_keys: Metrics that the kit does not log of its own accord, because the callback logs them.
         """
         ...

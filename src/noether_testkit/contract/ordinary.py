@@ -12,18 +12,31 @@ from noether_testkit.plan import TrainingPlan
 LONGEST = 64
 """Updates in the longest ordinary run."""
 
+TURNS = 4
+"""How often an interval is due in an ordinary run: enough to get better, and then worse twice."""
+
 
 def ordinary_plan(subject: Subject) -> TrainingPlan:
-    """Returns a plan in which the callback's interval is due at least twice."""
+    """Returns a plan in which the callback's interval is due four times."""
     config = resolve_config(subject)
     plan = _plan_over(subject)
     if epochs := _interval(config, "every_n_epochs"):
-        return _with_epochs(plan, max(2, 2 * epochs), own_data=subject.datasets is not None)
+        return _with_epochs(plan, TURNS * epochs, own_data=subject.datasets is not None)
     if updates := _interval(config, "every_n_updates"):
-        return replace(plan, updates=_whole_epochs(2 * updates))
+        return replace(plan, updates=_whole_epochs(TURNS * updates))
     if samples := _interval(config, "every_n_samples"):
-        return replace(plan, updates=_whole_epochs(2 * samples // plan.batch_size))
+        return replace(plan, updates=_whole_epochs(TURNS * samples // plan.batch_size))
     return plan
+
+
+def updates_between_turns(subject: Subject) -> int:
+    """Returns how many updates an interval of the callback has in its ordinary plan; 1 for one without interval."""
+    config, plan = resolve_config(subject), ordinary_plan(subject)
+    if epochs := _interval(config, "every_n_epochs"):
+        return epochs * plan.updates_per_epoch
+    if samples := _interval(config, "every_n_samples"):
+        return max(1, samples // plan.batch_size)
+    return _interval(config, "every_n_updates") or 1
 
 
 def _plan_over(subject: Subject) -> TrainingPlan:

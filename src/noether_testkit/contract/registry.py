@@ -36,8 +36,12 @@ def selected(select: Iterable[str] | None = None, ignore: Iterable[str] | None =
         UnknownNameError: A name that stands for no check.
         UsageError: No check is left.
     """
-    wanted = set(BY_NAME) if select is None else {get_check(name).name for name in select}
-    unwanted = {get_check(name).name for name in ignore or ()}
+    wanted = set(BY_NAME) if select is None else {get_check(name).name for name in _names(select)}
+    unwanted = {get_check(name).name for name in _names(ignore or ())}
     if not wanted - unwanted:
         raise UsageError("No check is left to run: select at least one, and ignore fewer.")
     return tuple(check for check in CHECKS if check.name in wanted - unwanted)
+
+
+def _names(names: str | Iterable[str]) -> Iterable[str]:
+    return [names] if isinstance(names, str) else names

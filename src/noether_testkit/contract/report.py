@@ -85,6 +85,9 @@ class Report:
         counted = Counter(result.outcome for result in self.results)
         return {verdict.value: counted[verdict.value] for verdict in Verdict if counted[verdict.value]}
 
+    def __str__(self) -> str:
+        return as_text(self)
+
     def __getitem__(self, check: str) -> Result:
         for result in self.results:
             if result.check == check:

@@ -20,7 +20,7 @@ from noether_testkit.contract.report import Report, Result
 from noether_testkit.contract.sandbox import sandbox
 from noether_testkit.contract.subject import DECLARATIONS, Subject
 from noether_testkit.contract.verdict import Verdict
-from noether_testkit.errors import UnknownNameError
+from noether_testkit.errors import UnknownNameError, UsageError
 
 _FAILING = {Verdict.FAILED, Verdict.WARNED, Verdict.ADVISED, Verdict.EXPECTED_FAILURE, Verdict.ERROR}
 _TOLERATED = {Verdict.EXPECTED_FAILURE, Verdict.WARNED, Verdict.ADVISED}
@@ -78,8 +78,10 @@ class Judge:
         """Returns the result of a check; those that must speak first are run before it."""
         if check.name not in self._results:
             self._under_way.add(check.name)
-            self._results[check.name] = self._judge(check)
-            self._under_way.discard(check.name)
+            try:
+                self._results[check.name] = self._judge(check)
+            finally:
+                self._under_way.discard(check.name)
         return self._results[check.name]
 
     def report(self, results: Iterable[Result], *, strict: bool = False) -> Report:
@@ -107,6 +109,8 @@ class Judge:
             return self._result(check, Verdict.NOT_APPLICABLE, seen=str(reason))
         except Unjudged as reason:
             return self._blocked(check, self._root_of(reason.by), f": {reason.reason}")
+        except UsageError:
+            raise
         except Exception as error:  # noqa: BLE001 - a fault of the kit must not cost the report
             trace = "".join(traceback.format_exception(error))
             return self._result(check, Verdict.ERROR, seen=f"The kit itself failed; please report this:\n{trace}")
@@ -184,6 +188,7 @@ class Judge:
         subject = self.subject
         in_code = (subject.kwargs, subject.metrics, subject.companions, subject.model, subject.datasets, subject.loss)
         named = isinstance(subject.callback, type) and "<locals>" not in subject.callback.__qualname__
+        named = named and subject.callback.__module__ != "__main__"
         config = _as_json(subject.config)
         if not named or any(in_code) or config is None:
             return f"check_callback(subject, select=[{check.name!r}]).raise_for_failures()"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gc
+import ipaddress
 import logging
 import os
 import random
 import socket
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, redirect_stderr, redirect_stdout
@@ -20,6 +22,8 @@ import torch
 
 from noether_testkit.contract.probes.autograd import restored_modes
 
+_ONE_AT_A_TIME = threading.RLock()
+
 
 @contextmanager
 def sandbox(*, has_destructor: bool = False) -> Iterator[None]:
@@ -29,7 +33,15 @@ def sandbox(*, has_destructor: bool = False) -> Iterator[None]:
         has_destructor: Whether the callback's class has `__del__`; then what is left is freed before the end.
     """
     freed = _freed() if has_destructor else nullcontext()
-    with restored_modes(), _restored_generators(), _restored_process(), _muted(), _closed_network(), freed:
+    with (
+        _ONE_AT_A_TIME,
+        restored_modes(),
+        _restored_generators(),
+        _restored_process(),
+        _muted(),
+        _closed_network(),
+        freed,
+    ):
         yield
 
 
@@ -51,6 +63,7 @@ def _restored_process() -> Iterator[None]:
     handlers, level, folder, environment = root.handlers[:], root.level, Path.cwd(), dict(os.environ)
     dtype, threads = torch.get_default_dtype(), torch.get_num_threads()
     deterministic, anomaly = torch.are_deterministic_algorithms_enabled(), torch.is_anomaly_enabled()
+    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
     collecting = gc.isenabled()
     torch.set_default_dtype(torch.float32)
     torch.set_num_threads(1)  # the runs are tiny: more threads only wait for one another on a busy machine
@@ -65,7 +78,7 @@ def _restored_process() -> Iterator[None]:
             os.environ.update(environment)
         torch.set_default_dtype(dtype)
         torch.set_num_threads(threads)
-        torch.use_deterministic_algorithms(deterministic)
+        torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
         torch.autograd.set_detect_anomaly(anomaly)
         (gc.enable if collecting else gc.disable)()
 
@@ -98,7 +111,7 @@ def _closed_network() -> Iterator[None]:
 
 def _require_loopback(host: Any) -> None:
     name = host.decode() if isinstance(host, bytes) else host
-    if name in (None, "", "localhost") or str(name).startswith("127.") or name in ("::1", "0.0.0.0"):  # noqa: S104
+    if name in (None, "", "localhost") or _is_local_address(str(name)):
         return
     raise ConnectionRefusedError(f"The network is closed during checks; {name} was asked for")
 
@@ -124,3 +137,11 @@ def _muted() -> Iterator[None]:
             yield
     finally:
         root.removeHandler(handler)
+
+
+def _is_local_address(name: str) -> bool:
+    try:
+        address = ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return address.is_loopback or address.is_unspecified

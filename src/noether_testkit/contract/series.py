@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from noether_testkit.contract.configs import resolve_config
+from noether_testkit.contract.ordinary import updates_between_turns
 from noether_testkit.contract.subject import Subject
 
 Series = Sequence[float] | Callable[[int], float]
@@ -17,7 +18,7 @@ LOSS_KEY = "mse"
 """The loss of the default problem, which the kit logs at each update."""
 
 _METRIC_FIELD = re.compile(r"(^|_)(metric|metrics|monitor)(_keys?)?$")
-_WAVE = (0.9, 0.7, 0.8, 0.6, 0.65, 0.55, 0.62, 0.5)
+_WAVE = (0.9, 0.7, 0.8, 0.85, 0.6, 0.65, 0.7, 0.5)
 
 
 def series_for(subject: Subject, silent_keys: frozenset[str] = frozenset()) -> dict[str, Series]:
@@ -28,7 +29,8 @@ def series_for(subject: Subject, silent_keys: frozenset[str] = frozenset()) -> d
         silent_keys: Keys for which no plausible series is made up.
     """
     guessed = (key for key in _keys_in(resolve_config(subject)) if key not in silent_keys)
-    return {**dict.fromkeys(guessed, plausible), **dict(subject.metrics or {})}
+    stride = updates_between_turns(subject)
+    return {**dict.fromkeys(guessed, lambda update: plausible(-(-update // stride))), **dict(subject.metrics or {})}
 
 
 def keys_of_the_kit(subject: Subject) -> frozenset[str]:
@@ -36,9 +38,13 @@ def keys_of_the_kit(subject: Subject) -> frozenset[str]:
     return frozenset({LOSS_KEY, *_keys_in(resolve_config(subject))}) - frozenset(subject.metrics or ())
 
 
-def plausible(update: int) -> float:
-    """Returns a metric that falls in a wave, as real ones do: better, worse, better still."""
-    return round(_WAVE[(update - 1) % len(_WAVE)] * 0.8 ** ((update - 1) // len(_WAVE)), 6)
+def plausible(turn: int) -> float:
+    """Returns a metric that falls in a wave, as real ones do: better, twice worse, better still.
+
+    Args:
+        turn: How often the callback's interval has been due, counted from 1, so that every interval sees the wave.
+    """
+    return round(_WAVE[(turn - 1) % len(_WAVE)] * 0.8 ** ((turn - 1) // len(_WAVE)), 6)
 
 
 def value_at(series: Series, update: int) -> float:

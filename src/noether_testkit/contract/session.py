@@ -20,7 +20,7 @@ from noether_testkit.errors import TestkitError, UsageError
 from noether_testkit.fakes import HookCall, Watch
 from noether_testkit.plan import Checkpoint, TrainingPlan
 
-HookFaults = Mapping[tuple[str, str], Callable[[], BaseException]]
+HookFaults = Mapping[tuple[str, str, int], Callable[[], BaseException]]
 Factory = Callable[..., Any]
 OnUse = Callable[[str, Mapping[str, Any]], None]
 """Called with each method of a collaborator that is called, such as `log_writer.add_scalar`, and its arguments."""
@@ -75,7 +75,7 @@ class Session:
         plan: What to run.
         make_rig: Makes the rig; called with what to call around hooks, and on each use of a collaborator.
         watch: Called around each call into the callback.
-        hook_faults: Makes the first call of a collaborator's method in a hook fail.
+        hook_faults: Makes the nth call of a collaborator's method in a hook fail, by hook, method and n.
         silent_keys: Metrics that the kit does not log of its own accord.
     """
 
@@ -97,7 +97,8 @@ class Session:
         self._crashing = False
         self._pending_faults = dict(hook_faults or {})
         self._calls: Counter[str] = Counter()
-        self._uses: dict[tuple[str, str], None] = {}
+        self._uses: dict[tuple[str, str], int] = {}
+        self._in_this_call: Counter[str] = Counter()
         self._hook_errors: list[HookError] = []
         self._logged_keys: set[str] = set()
         self._checkpoints: dict[int, Checkpoint] = {}
@@ -126,7 +127,7 @@ class Session:
         return Outcome(
             error=error,
             hook_errors=tuple(self._hook_errors),
-            uses=tuple(self._uses),
+            uses=tuple((*use, count) for use, count in self._uses.items()),
             logged_keys=frozenset(self._logged_keys),
             log=tuple(self._rig.log_entries),
             checkpoints=self._checkpoints,
@@ -140,10 +141,8 @@ class Session:
             self._rig.run(self._factories())
         except SimulatedCrash:
             return None
-        except KeyboardInterrupt as error:
-            if not self._hook_errors:
-                raise
-            return error
+        except KeyboardInterrupt:
+            raise
         except BaseException as error:  # noqa: BLE001 - a callback may raise anything
             return error
         return None
@@ -199,6 +198,7 @@ class Session:
         )
         with nullcontext() if self._watch is None else self._watch(moment):
             self._hook = call.hook
+            self._in_this_call.clear()
             try:
                 yield
             except BaseException as error:
@@ -222,8 +222,10 @@ class Session:
         use = (self._hook, method)
         if method.endswith(".flush"):
             return
-        self._uses[use] = None
-        make_error = self._pending_faults.pop(use, None)
+        self._in_this_call[method] += 1
+        nth = self._in_this_call[method]
+        self._uses[use] = max(nth, self._uses.get(use, 0))
+        make_error = self._pending_faults.pop((*use, nth), None)
         if make_error is not None:
             raise make_error()
 

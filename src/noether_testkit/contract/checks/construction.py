@@ -77,7 +77,10 @@ def _require_built(bench: Bench, errors: Any, arguments: str) -> None:
     if error is None:
         return
     config = "" if bench.subject.config is None else " and its config"
-    fix = "Mend the constructor."
+    fix = (
+        "Mend the constructor. If it asks for a data set that the default problem lacks (it has train and test), "
+        "give datasets=."
+    )
     if bench.refuses(error):
         fix = (
             "If the refusal is right, the subject lacks something: give the callback what it asks for with config=, "

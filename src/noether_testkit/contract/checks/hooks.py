@@ -11,6 +11,7 @@ from typing import Any
 
 from noether_testkit.contract.bench import Bench, unfinished
 from noether_testkit.contract.check import Finding, Force, Unjudged, check
+from noether_testkit.contract.construction import build
 from noether_testkit.contract.harness import HookError, Moment, Outcome
 from noether_testkit.contract.hooks import TRAINING_HOOKS, Signature, calls_of, overrides, place_of_hook, why_unbound
 from noether_testkit.contract.locate import entered, in_words, place_of, place_of_error
@@ -52,8 +53,7 @@ def fits_hook_signatures(bench: Bench) -> None:
 def runs_without_grad(bench: Bench) -> None:
     """Watches every torch operation inside the hooks of an ordinary run and of an evaluation run."""
     watch = _OperationWatch()
-    outcome = bench.train(watch=watch)
-    bench.evaluate(watch=watch)
+    bench.watch_all(watch)
     if watch.found:
         moment, operation, count = watch.found[0]
         others = f" It recorded {count} operations in that call." if count > 1 else ""
@@ -63,7 +63,7 @@ def runs_without_grad(bench: Bench) -> None:
             fix=_how_not_to_record(moment),
             location=operation.location or place_of_hook(moment),
         )
-    _require_finished(outcome)
+    _require_finished(bench.rehearsal.outcome)
 
 
 @check(
@@ -76,13 +76,14 @@ def runs_without_grad(bench: Bench) -> None:
 def leaves_grad_mode_alone(bench: Bench) -> None:
     """Compares the switches around each call, in an ordinary run, an evaluation run, and runs with faults."""
     watch = _ModeWatch()
-    outcome, evaluation = bench.train(watch=watch), bench.evaluate(watch=watch)
+    outcome, evaluation = bench.watch_all(watch)
     _require_same_modes(watch, "")
     for run, uses in ((bench.train, outcome.uses), (bench.evaluate, evaluation.uses)):
-        for hook, method in uses:
-            run(watch=watch, hook_faults={(hook, method): _injected})
-            _require_same_modes(watch, f", after {method} had raised in it")
-    _require_finished(outcome)
+        for hook, method, count in uses:
+            for nth in {1, count}:
+                run(watch=watch, hook_faults={(hook, method, nth): _injected})
+                _require_same_modes(watch, f", after {method} had raised in it")
+    _require_finished(bench.rehearsal.outcome)
 
 
 @check(
@@ -194,23 +195,23 @@ def _require_finished(outcome: Outcome) -> None:
 
 def _require_quiet_drop(bench: Bench) -> None:
     """Builds a callback and drops it: its destructor must not raise."""
-    raised: list[Any] = []
-    previous, sys.unraisablehook = sys.unraisablehook, raised.append
+    _, collaborators = bench.build()
+    raised: list[BaseException] = []
+    previous, sys.unraisablehook = sys.unraisablehook, lambda found: raised.append(found.exc_value or Exception())
     try:
-        callback, collaborators = bench.build()
-        owner = type(callback)
-        if not hasattr(owner, "__del__"):
-            return
-        del callback, collaborators
-        gc.collect()
+        callback = build(bench.subject, collaborators)
+        has_destructor = hasattr(type(callback), "__del__")
+        del callback
+        if has_destructor:
+            gc.collect()
     finally:
         sys.unraisablehook = previous
     if raised:
         raise Finding(
-            seen=f"A callback that was built and dropped raised {in_words(raised[0].exc_value)} in __del__.",
+            seen=f"A callback that was built and dropped raised {in_words(raised[0])} in __del__.",
             expected="A callback that never ran can be dropped in silence.",
             fix="Create in the constructor what __del__ uses, or ask for it with getattr(self, ..., None).",
-            location=place_of(owner.__del__),
+            location=place_of_error(raised[0]),
         )
 
 
@@ -246,7 +247,12 @@ def _broken(bench: Bench, outcome: Outcome, kind: str) -> Finding:
         raise Unjudged("completes-an-ordinary-run", "nothing broke")
     found: HookError | None = next(iter(outcome.hook_errors), None)
     where = f"{found.moment} raised" if found is not None else f"the trainer raised after update {outcome.updates}"
-    fix = "Mend the hook."
+    fix = "Mend the hook. If it asks for data that the default problem lacks (it has x and y), give datasets=."
+    if found is None:
+        fix = (
+            "No hook of the callback raised. Look at the model=, loss=, datasets= and metrics= of the subject first, "
+            "then at what the callback changed in the run."
+        )
     if bench.refuses(error):
         fix = (
             "If the refusal is right, the subject lacks something: give the callback what it asks for with config=, "

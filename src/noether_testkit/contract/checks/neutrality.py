@@ -78,10 +78,7 @@ def _first_change(bench: Bench, probe: Callable[[torch.nn.Module], Probe]) -> tu
             finally:
                 found.append((moment, changes))
 
-    outcome = bench.train(bench.plan_with_checkpoint, watch=watch)
-    for checkpoint in outcome.checkpoints.values():
-        bench.train(bench.plan.resumed(checkpoint), watch=watch)
-    bench.evaluate(watch=watch)
+    bench.watch_all(watch)
     changed = next(((moment, changes) for moment, changes in found if changes), None)
     if changed is None and bench.rehearsal.outcome.error is not None:
         raise unfinished(bench.rehearsal.outcome)

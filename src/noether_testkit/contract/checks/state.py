@@ -10,7 +10,7 @@ import torch
 
 from noether_testkit.contract.bench import Bench, unfinished
 from noether_testkit.contract.check import Finding, Force, NotApplicable, Unjudged, check
-from noether_testkit.contract.compare import Difference, differences, in_words
+from noether_testkit.contract.compare import Difference, differences, in_words, value_at
 from noether_testkit.contract.diary import (
     Entry,
     Resumption,
@@ -68,7 +68,7 @@ def saves_and_loads_as_a_pair(bench: Bench) -> None:
             fix="Override load_state_dict(self, state_dict) and set each attribute from it.",
             location=_place(bench, "state_dict"),
         )
-    if loads and not is_overridden(callback, "state_dict"):
+    if loads and not is_overridden(callback, "state_dict") and not _refuses_any_state(bench):
         raise Finding(
             seen="load_state_dict is overridden, but state_dict is the base class's and answers None: the trainer "
             "passes over a callback whose state is None and never calls load_state_dict.",
@@ -164,8 +164,9 @@ def keeps_loaded_state_at_start(bench: Bench) -> str | None:
     left_out = unsteady_in_runs(bench)
     for each in resumptions(bench):
         error = _load_error(each)
-        if error is not None and bench.refuses(error):
-            return f"It refuses to load a state: {error_in_words(error)}."
+        refused = next((found.error for found in each.diary.outcome.hook_errors if bench.refuses(found.error)), None)
+        if refused is not None:
+            return f"It refuses to be resumed: {error_in_words(refused)}."
         if error is not None:
             raise Unjudged("round-trips-its-state", f"load_state_dict raised {error_in_words(error)}")
         _require_kept(bench, each, left_out)
@@ -253,10 +254,11 @@ def _require_restored(bench: Bench, resumption: Resumption, left_out: frozenset[
 def _not_restored(resumption: Resumption, left_out: frozenset[str]) -> list[Difference]:
     """Compares with what was saved after each of the two loads; what is right after one of them is restored.
 
-    After the first load the weights are still fresh; the second one is a matter of its own.
+    After the first load the weights are still fresh; the second one is a matter of its own. What is restored no later
+    than by the start hook is restored, too: nothing is saved before it.
     """
     found: dict[str, Difference] | None = None
-    for entry in resumption.loaded:
+    for entry in (*resumption.loaded, *([resumption.started] if resumption.started else [])):
         wrong = {each.path: each for each in differences(resumption.saved, entry.state, ignore=left_out)}
         found = wrong if found is None else {path: wrong[path] for path in found if path in wrong}
     return list((found or {}).values())
@@ -264,9 +266,9 @@ def _not_restored(resumption: Resumption, left_out: frozenset[str]) -> list[Diff
 
 def _require_kept(bench: Bench, resumption: Resumption, left_out: frozenset[str]) -> None:
     """Compares the state before and after the start hook of a resumed run."""
-    started = next((entry for entry in resumption.diary.entries if entry.hook == "before_training"), None)
+    started = resumption.started
     if started is None or not resumption.loaded:
-        raise unfinished(resumption.diary.outcome)
+        raise _not_started(resumption)
     found = _not_kept(bench, resumption, started, left_out)
     found = found and _not_kept(bench, resumption, started, unsteady_until_now(bench))
     if not found:
@@ -290,22 +292,53 @@ def _not_kept(bench: Bench, resumption: Resumption, started: Entry, left_out: fr
     fresh = [entry.state for entry in ordinary_diary(bench).entries[:2]]
     lost = {each.path for each in differences(resumption.saved, started.state, ignore=left_out)}
     found = differences(resumption.loaded[-1].state, started.state, ignore=left_out)
-    return [each for each in found if each.path in lost and not _goes_on(each, differences(*fresh))]
+    return [each for each in found if each.path in lost and not _goes_on(each, fresh, resumption.update)]
 
 
-def _goes_on(resumed: Difference, fresh: list[Difference]) -> bool:
-    """Returns whether a value is continued: a list by more entries, a number by one, or as in a fresh run."""
+def _goes_on(resumed: Difference, fresh: list[Any], update: int) -> bool:
+    """Returns whether a value is continued rather than reset.
+
+    A list goes on by more entries; a number by what is added in a fresh run, or by one more, unless it then is what a
+    fresh run has; and the update at which a session starts is another one in each.
+    """
     before, after = resumed.values
     if isinstance(before, list) and isinstance(after, list):
         return not differences(before, after[: len(before)])
-    if not _are_numbers(before, after):
+    built, started = (value_at(state, resumed.path) for state in fresh)
+    if not _are_numbers(before, after, built, started):
         return False
-    same = next((each.values for each in fresh if each.path == resumed.path), (0, 1))
-    return _are_numbers(*same) and after - before == same[1] - same[0]
+    added = (after - before) - (started - built)
+    return (
+        (added == 0 and started != built) or (added in (0, 1) and after != started) or (after, started) == (update, 0)
+    )
 
 
 def _are_numbers(*values: Any) -> bool:
     return all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
+
+
+def _refuses_any_state(bench: Bench) -> bool:
+    """Returns whether a loader without a state only says that there is none."""
+    callback, _ = bench.build()
+    try:
+        callback.load_state_dict({})
+    except Exception as error:  # noqa: BLE001 - whatever the callback raises is judged
+        return bench.refuses(error)
+    return False
+
+
+def _not_started(resumption: Resumption) -> Finding | Unjudged:
+    outcome = resumption.diary.outcome
+    found = next(iter(outcome.hook_errors), None)
+    if found is None:
+        return unfinished(outcome)
+    return Finding(
+        seen=f"In a run that was resumed after update {resumption.update}, {found.moment} raised "
+        f"{error_in_words(found.error)}.",
+        expected="A run that is resumed starts like any other.",
+        fix="Mend the hook; it works in a fresh run, so look at what is only there, or not there yet, after a load.",
+        location=place_of_error(found.error),
+    )
 
 
 def _more(found: list[Difference]) -> str:

@@ -62,12 +62,25 @@ class recorded_operations(TorchFunctionMode):  # noqa: N801 - used as a function
     ) -> Any:
         """Calls the torch function, and notes it if its result carries a graph that is new."""
         kwargs = kwargs or {}
+        if not torch.is_grad_enabled():
+            return func(*args, **kwargs)
+        given = [(tensor, tensor.grad_fn) for tensor in _tensors((args, kwargs))]
         result = func(*args, **kwargs)
-        if torch.is_grad_enabled():
-            known = {id(tensor.grad_fn) for tensor in _tensors((args, kwargs))}
-            if any(id(tensor.grad_fn) not in known for tensor in _tensors(result) if tensor.grad_fn is not None):
-                self._seen.append(RecordedOperation(name=_name(func), location=place_of_caller()))
+        if _is_recorded(given, result):
+            self._seen.append(RecordedOperation(name=_name(func), location=place_of_caller()))
         return result
+
+
+def _is_recorded(given: list[tuple[torch.Tensor, Any]], result: Any) -> bool:
+    """Returns whether a call gave a tensor a new place on a graph: one of its results, or an argument changed in place.
+
+    The nodes that the arguments had are kept in `given`, so that each node is one and the same Python object.
+    """
+    if any(tensor.grad_fn is not node for tensor, node in given):
+        return True
+    nodes = [node for _, node in given]
+    made = (tensor.grad_fn for tensor in _tensors(result) if tensor.grad_fn is not None)
+    return any(all(node is not known for known in nodes) for node in made)
 
 
 @contextmanager
