@@ -220,8 +220,10 @@ def _require_same_key(bench: Bench, first: Entry, entry: Entry) -> None:
 def _require_state(bench: Bench) -> None:
     diary = ordinary_diary(bench)
     if diary.is_stateless:
-        moments = len(diary.entries)
-        raise NotApplicable(f"state_dict() answered None at all {moments} moments of a run: there is no state.")
+        seen = f"state_dict() answered None at all {len(diary.entries)} moments of a run"
+        if is_overridden(bench.build()[0], "state_dict"):
+            raise NotApplicable(f"{seen}, although it is overridden: the run never led to a state, or there is none.")
+        raise NotApplicable(f"{seen}: there is no state.")
 
 
 def _require_finished(bench: Bench) -> None:
