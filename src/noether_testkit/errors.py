@@ -8,8 +8,7 @@ TestkitError
 │   ├── UnknownNameError     a check, declaration or format that does not exist
 │   └── PlanError            a training plan that contradicts itself
 ├── FakeError                a fake was used in a way that the framework's object does not allow
-├── ContractError            raised by ``Report.raise_for_failures``
-└── KitError                 a fault of the kit itself
+└── ContractError            raised by ``Report.raise_for_failures``
 ```
 
 Every message says what was promised, what was seen and what to do.
@@ -64,10 +63,6 @@ class FakeError(TestkitError):
 
 class ContractError(TestkitError):
     """A callback broke the contract."""
-
-
-class KitError(TestkitError):
-    """A fault of the kit itself; never the user's."""
 
 
 def nearest_names(name: str, known: Iterable[str], count: int = 3, cutoff: float = 0.5) -> list[str]:

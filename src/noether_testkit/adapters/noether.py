@@ -14,6 +14,7 @@ import torch
 
 from noether_testkit.contract.companions import companions_on
 from noether_testkit.contract.harness import Outcome, Watcher
+from noether_testkit.contract.hooks import STATE_METHODS, TRAINING_HOOKS
 from noether_testkit.contract.session import Factory, HookFaults, OnUse, Session
 from noether_testkit.contract.subject import Subject
 from noether_testkit.errors import SubjectError, UsageError
@@ -26,20 +27,8 @@ DISTRIBUTION = "emmiai-noether"
 """Name of the framework's package."""
 
 _LEARNING_RATE = 0.05
-_WATCHED = frozenset(
-    {
-        "before_training",
-        "after_training",
-        "track_after_accumulation_step",
-        "track_after_update_step",
-        "after_update",
-        "after_epoch",
-        "at_eval",
-        "state_dict",
-        "load_state_dict",
-        "resume_from_checkpoint",
-    }
-)
+_WATCHED = (TRAINING_HOOKS | STATE_METHODS) - {"periodic_callback"}
+"""What the trainer calls; `periodic_callback` is called by the base class."""
 
 
 def is_installed() -> bool:
@@ -192,7 +181,7 @@ class FrameworkRig:
     def _build(self, factory: Factory, collaborators: Mapping[str, Any]) -> Any:
         with self._around(HookCall(factory, "__init__", collaborators)):
             callback = factory(**collaborators)
-        return _watched(callback, self._around)
+        return _Watched(callback, self._around)
 
     def _config(self) -> Any:
         classes, plan = _classes(), self._plan
@@ -223,13 +212,8 @@ class FrameworkRig:
         )
 
 
-def _watched(callback: Any, around: Watch) -> Any:
-    """Returns a stand-in through which the trainer calls the callback; the callback itself stays as it is."""
-    return _Watched(callback, around)
-
-
 class _Watched:
-    """Looks like the callback to whoever asks, and watches the trainer's calls."""
+    """A stand-in that looks like the callback and watches the trainer's calls; the callback itself stays as it is."""
 
     def __init__(self, callback: Any, around: Watch) -> None:
         object.__setattr__(self, "_callback", callback)
