@@ -202,3 +202,31 @@ class ExtendsItsPair(Counting):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         super().load_state_dict(state_dict)
         self.last_update = state_dict["last_update"]
+
+
+@innocent(CHECK)
+class HandsTheStateOnUnseen(PeriodicCallback):
+    """Carries a loader that only calls its parent's, as mixins do; it can lose nothing."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        super().load_state_dict(state_dict)
+
+
+@innocent(CHECK)
+class RefusesAStateItNeverHands(PeriodicCallback):
+    """Refuses a state in a sentence; it has none to lose."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        raise NotImplementedError("This callback keeps no state.")
+
+
+@guilty(CHECK)
+class LooksForAnEntryThatNobodySaves(PeriodicCallback):
+    """Reads its best value if it is there; it never is, since nobody saves it."""
+
+    def __init__(self, callback_config: CallBackBaseConfig, **kwargs: Any) -> None:
+        super().__init__(callback_config, **kwargs)
+        self.best = 1.0
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.best = state_dict.get("best", self.best)

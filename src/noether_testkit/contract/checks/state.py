@@ -23,6 +23,7 @@ from noether_testkit.contract.diary import (
 from noether_testkit.contract.hooks import is_overridden
 from noether_testkit.contract.locate import in_words as error_in_words
 from noether_testkit.contract.locate import place_of, place_of_error
+from noether_testkit.contract.untouched import Untouched
 
 _BUILT = ("accepts-the-collaborators", "hands-collaborators-to-the-base")
 _SHAPED = (*_BUILT, "has-state-of-the-right-shape")
@@ -68,7 +69,7 @@ def saves_and_loads_as_a_pair(bench: Bench) -> None:
             fix="Override load_state_dict(self, state_dict) and set each attribute from it.",
             location=_place(bench, "state_dict"),
         )
-    if loads and not is_overridden(callback, "state_dict") and not _refuses_any_state(bench):
+    if loads and not is_overridden(callback, "state_dict") and not _takes_nothing(bench):
         raise Finding(
             seen="load_state_dict is overridden, but state_dict is the base class's and answers None: the trainer "
             "passes over a callback whose state is None and never calls load_state_dict.",
@@ -319,14 +320,15 @@ def _are_numbers(*values: Any) -> bool:
     return all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
 
 
-def _refuses_any_state(bench: Bench) -> bool:
-    """Returns whether a loader without a state only says that there is none."""
+def _takes_nothing(bench: Bench) -> bool:
+    """Returns whether a loader without a state only says that there is none, or hands on what it gets unseen."""
     callback, _ = bench.build()
+    state, before = Untouched(), dict(vars(callback))
     try:
-        callback.load_state_dict({})
+        callback.load_state_dict(state)
     except Exception as error:  # noqa: BLE001 - whatever the callback raises is judged
         return bench.refuses(error)
-    return False
+    return not state.looked_into and vars(callback) == before
 
 
 def _not_started(resumption: Resumption) -> Finding | Unjudged:
