@@ -8,48 +8,19 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from importlib import import_module
+from pathlib import Path
 
 import pytest
-from tests.defects import (
-    accepts_the_collaborators,
-    completes_an_ordinary_run,
-    fits_hook_signatures,
-    hands_collaborators_to_the_base,
-    has_state_of_the_right_shape,
-    is_stateful_from_construction,
-    keeps_loaded_state_at_start,
-    leaves_grad_mode_alone,
-    leaves_modes_untouched,
-    leaves_weights_untouched,
-    round_trips_its_state,
-    runs_without_grad,
-    saves_and_loads_as_a_pair,
-    saves_what_loads_safely,
-    survives_a_zero_update_run,
-    ways_to_write_a_callback,
-)
 from tests.defects.catalogue import Case, cases_of
 
 from noether_testkit import Report, check_callback
 from noether_testkit.contract import CHECKS
 
-MODULES = (
-    accepts_the_collaborators,
-    hands_collaborators_to_the_base,
-    fits_hook_signatures,
-    runs_without_grad,
-    leaves_grad_mode_alone,
-    survives_a_zero_update_run,
-    completes_an_ordinary_run,
-    has_state_of_the_right_shape,
-    saves_and_loads_as_a_pair,
-    is_stateful_from_construction,
-    saves_what_loads_safely,
-    round_trips_its_state,
-    keeps_loaded_state_at_start,
-    leaves_weights_untouched,
-    leaves_modes_untouched,
-    ways_to_write_a_callback,
+MODULES = tuple(
+    import_module(f"tests.defects.{file.stem}")
+    for file in sorted(Path(__file__).parent.glob("*.py"))
+    if file.stem not in ("__init__", "catalogue") and not file.stem.startswith("test_")
 )
 CASES = cases_of(MODULES)
 GUILTY = [case for case in CASES if case.mark.is_guilty]

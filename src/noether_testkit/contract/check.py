@@ -12,6 +12,9 @@ from noether_testkit.errors import TestkitError
 if TYPE_CHECKING:
     from noether_testkit.contract.bench import Bench
 
+BUILT = ("accepts-the-collaborators", "hands-collaborators-to-the-base")
+"""What speaks first for all checks that need a callback."""
+
 
 class Force(Enum):
     """How much a broken check weighs."""
@@ -74,7 +77,7 @@ def check(
     def make(function: Callable[[Bench], str | None]) -> Check:
         return Check(
             name=function.__name__.replace("_", "-"),
-            topic=function.__module__.rpartition(".")[2],
+            topic=function.__module__.partition(".checks.")[2].partition(".")[0],
             force=force,
             promise=promise,
             why=why,

@@ -10,14 +10,13 @@ from dataclasses import replace
 from typing import Any
 
 from noether_testkit.contract.bench import Bench, unfinished
-from noether_testkit.contract.check import Finding, Force, Unjudged, check
+from noether_testkit.contract.check import BUILT, Finding, Force, Unjudged, check
 from noether_testkit.contract.construction import build
 from noether_testkit.contract.harness import HookError, Moment, Outcome
 from noether_testkit.contract.hooks import TRAINING_HOOKS, Signature, calls_of, overrides, place_of_hook, why_unbound
 from noether_testkit.contract.locate import entered, in_words, place_of, place_of_error
 from noether_testkit.contract.probes import AutogradProbe, Change, RecordedOperation, recorded_operations, watching
 
-_BUILT = ("accepts-the-collaborators", "hands-collaborators-to-the-base")
 
 
 @check(
@@ -25,7 +24,7 @@ _BUILT = ("accepts-the-collaborators", "hands-collaborators-to-the-base")
     promise="has overrides that bind to the calls of the trainer.",
     why="A hook that does not take the trainer's arguments is a crash in the middle of a run; one for the end of "
     "training, for a resume or for an evaluation run crashes days after the start.",
-    after=_BUILT,
+    after=BUILT,
 )
 def fits_hook_signatures(bench: Bench) -> None:
     """Binds each override to the trainer's call, then looks for hooks whose body a run never reached."""
@@ -48,7 +47,7 @@ def fits_hook_signatures(bench: Bench) -> None:
     why="A recorded graph keeps every intermediate tensor alive. Kept in a list or a running mean it grows with each "
     "call until the GPU is full, hours into the run; not kept, it still costs memory and time for nothing.",
     unless=("uses-gradients",),
-    after=_BUILT,
+    after=BUILT,
 )
 def runs_without_grad(bench: Bench) -> None:
     """Watches every torch operation inside the hooks of an ordinary run and of an evaluation run."""
@@ -71,7 +70,7 @@ def runs_without_grad(bench: Bench) -> None:
     promise="leaves gradient recording, inference mode and autocast as found, also after an error.",
     why="These switches belong to the whole thread. Left on, they make the hooks that follow record graphs or compute "
     "in another precision; left off, the next backward pass fails or trains nothing.",
-    after=_BUILT,
+    after=BUILT,
 )
 def leaves_grad_mode_alone(bench: Bench) -> None:
     """Compares the switches around each call, in an ordinary run, an evaluation run, and runs with faults."""
@@ -91,7 +90,7 @@ def leaves_grad_mode_alone(bench: Bench) -> None:
     promise="works when after_training follows before_training at once, and when it is built and dropped.",
     why="A run can end before its first update: it was finished when it was resumed, or a limit says so. An end hook "
     "that counts on at least one update then turns a finished run into a failed one.",
-    after=_BUILT,
+    after=BUILT,
 )
 def survives_a_zero_update_run(bench: Bench) -> str | None:
     """Calls the end hooks right after the start hooks, and drops a callback that never ran."""
@@ -117,7 +116,7 @@ def survives_a_zero_update_run(bench: Bench) -> str | None:
     force=Force.MUST,
     promise="completes an ordinary run, and an evaluation run or refuses it.",
     why="An error in a hook ends the whole run; in the tracking, start and end hooks not even a checkpoint is saved.",
-    after=_BUILT,
+    after=BUILT,
     explained_by=("fits-hook-signatures", "leaves-grad-mode-alone", "has-state-of-the-right-shape"),
 )
 def completes_an_ordinary_run(bench: Bench) -> str | None:

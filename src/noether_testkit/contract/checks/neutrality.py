@@ -8,12 +8,11 @@ from contextlib import contextmanager
 import torch
 
 from noether_testkit.contract.bench import Bench, unfinished
-from noether_testkit.contract.check import Finding, Force, check
+from noether_testkit.contract.check import BUILT, Finding, Force, check
 from noether_testkit.contract.harness import Moment
 from noether_testkit.contract.hooks import place_of_hook
 from noether_testkit.contract.probes import Change, ModeProbe, Probe, WeightProbe, watching
 
-_BUILT = ("accepts-the-collaborators", "hands-collaborators-to-the-base")
 
 
 @check(
@@ -22,7 +21,7 @@ _BUILT = ("accepts-the-collaborators", "hands-collaborators-to-the-base")
     why="A callback that changes weights changes the result of the run, and nobody looks for the reason in a "
     "callback. Buffers count: a forward pass in train mode moves the statistics of batch normalisation.",
     unless=("writes-weights",),
-    after=_BUILT,
+    after=BUILT,
 )
 def leaves_weights_untouched(bench: Bench) -> None:
     """Compares all parameters and buffers around each call."""
@@ -45,7 +44,7 @@ def leaves_weights_untouched(bench: Bench) -> None:
     promise="leaves the train or eval mode of every sub-module as found.",
     why="The hooks that follow in the same round evaluate the same model. Left in train mode, it drops activations and "
     "moves its statistics with test data; left in eval mode after a tracking hook, the rest of the update trains so.",
-    after=_BUILT,
+    after=BUILT,
 )
 def leaves_modes_untouched(bench: Bench) -> None:
     """Compares the flags of all sub-modules around each call."""

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from noether_testkit.contract.bench import Bench, unfinished
-from noether_testkit.contract.check import Finding, Force, NotApplicable, Unjudged, check
+from noether_testkit.contract.check import BUILT, Finding, Force, NotApplicable, Unjudged, check
 from noether_testkit.contract.compare import Difference, differences, in_words, value_at
 from noether_testkit.contract.diary import (
     Entry,
@@ -25,8 +25,7 @@ from noether_testkit.contract.locate import in_words as error_in_words
 from noether_testkit.contract.locate import place_of, place_of_error
 from noether_testkit.contract.untouched import Untouched
 
-_BUILT = ("accepts-the-collaborators", "hands-collaborators-to-the-base")
-_SHAPED = (*_BUILT, "has-state-of-the-right-shape")
+_SHAPED = (*BUILT, "has-state-of-the-right-shape")
 
 
 @check(
@@ -34,7 +33,7 @@ _SHAPED = (*_BUILT, "has-state-of-the-right-shape")
     promise="answers None or a mapping with string keys when it is asked for its state.",
     why="The trainer asks every callback for its state before the first update and at each checkpoint. An answer of "
     "another kind fails there, or is stored and cannot be matched when the run is resumed.",
-    after=_BUILT,
+    after=BUILT,
     explained_by=("fits-hook-signatures",),
 )
 def has_state_of_the_right_shape(bench: Bench) -> None:
