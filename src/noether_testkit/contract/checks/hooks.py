@@ -18,7 +18,6 @@ from noether_testkit.contract.locate import entered, in_words, place_of, place_o
 from noether_testkit.contract.probes import AutogradProbe, Change, RecordedOperation, recorded_operations, watching
 
 
-
 @check(
     force=Force.MUST,
     promise="has overrides that bind to the calls of the trainer.",

@@ -14,7 +14,6 @@ from noether_testkit.contract.hooks import place_of_hook
 from noether_testkit.contract.probes import Change, ModeProbe, Probe, WeightProbe, watching
 
 
-
 @check(
     force=Force.MUST,
     promise="leaves parameters and buffers bit-equal after each hook.",
