@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from noether_testkit.core.callbacks import CallbackBase
+from noether_testkit.core.callbacks import CallbackBase, EarlyStopIteration
 
 SEVEN = (
     "trainer",
@@ -104,6 +104,21 @@ def test_states_are_collected_by_key() -> None:
     callbacks = [Stateful(), Stateful("list", state=[]), Stateless("none")]
     assert CallbackBase.build_callback_state_dict(callbacks) == {"Stateful": {"n": 1}, "list": []}
     assert [callback.asked for callback in callbacks] == [2, 2, 2]
+
+
+@pytest.mark.parametrize("call", [1, 2])
+def test_an_early_stop_from_a_state_stays_one(call: int) -> None:
+    """It derives from `StopIteration`, which a generator on the way would turn into a `RuntimeError`."""
+
+    class Stops(Stateful):
+        def state_dict(self) -> Any:
+            self.asked += 1
+            if self.asked == call:
+                raise EarlyStopIteration
+            return {}
+
+    with pytest.raises(EarlyStopIteration):
+        CallbackBase.build_callback_state_dict([Stops()])
 
 
 def test_states_are_loaded_by_key() -> None:

@@ -132,7 +132,7 @@ class CallbackBase:
             ValueError: Two callbacks whose state is not `None` share a `checkpoint_key`.
         """
         CallbackBase.validate_checkpoint_keys(callbacks)
-        states = ((callback.checkpoint_key, callback.state_dict()) for callback in callbacks)
+        states = [(callback.checkpoint_key, callback.state_dict()) for callback in callbacks]
         return {key: state for key, state in states if state is not None}
 
     @staticmethod
