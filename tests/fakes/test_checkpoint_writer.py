@@ -90,6 +90,7 @@ def test_the_trainer_file_holds_the_states_by_key(run: FakeRun) -> None:
             ["latest_optim", "latest_trainer", "tag_model", "tag_trainer"],
         ),
         ({"model_names_to_save": ["other"]}, ["tag_trainer"]),
+        ({"model_names_to_save": []}, ["tag_model", "tag_optim", "tag_trainer"]),
         ({"trainer": None}, ["tag_model", "tag_optim"]),
     ],
 )

@@ -87,7 +87,7 @@ class FakeCheckpointWriter(StrictFake):
             save_optim: Whether to write the optimiser to `…_optim.th`.
             save_latest_weights: Whether to write the weights under the tag `latest`, too.
             save_latest_optim: Whether to write the optimiser under the tag `latest`, too.
-            model_names_to_save: Only models with these names.
+            model_names_to_save: Only models with these names; an empty list means all, too.
             save_frozen_weights: Whether to write the weights of a frozen model.
             model_info: Second part of the weights' file name.
 
@@ -114,7 +114,7 @@ class FakeCheckpointWriter(StrictFake):
                 f"Only models of the framework's own class can be saved, not a {type(model).__name__}."
             )
         state = None if trainer is None else trainer.state_dict()
-        chosen = model_names_to_save is None or model.name in model_names_to_save
+        chosen = not model_names_to_save or model.name in model_names_to_save
         keeps_weights = chosen and (save_frozen_weights or not model.is_frozen)
         self._save_parts(
             model,
