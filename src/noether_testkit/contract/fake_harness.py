@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from noether_testkit import __version__
 from noether_testkit.contract.companions import companions_on
 from noether_testkit.contract.harness import Outcome, Watcher
@@ -21,6 +23,9 @@ from noether_testkit.plan import Checkpoint, TrainingPlan
 class FakeHarness:
     """Trains a callback on the fakes.
 
+    Args:
+        make_model: Makes the model; see `FakeRun`.
+
     Attributes:
         name: Name of the harness.
         version: Version of the kit.
@@ -28,6 +33,9 @@ class FakeHarness:
 
     name = "fakes"
     version = __version__
+
+    def __init__(self, make_model: Callable[..., Any] = FakeModel) -> None:
+        self._make_model = make_model
 
     def train(
         self,
@@ -42,7 +50,7 @@ class FakeHarness:
         """Runs a plan with a fresh callback and fresh fakes; see `Harness.train`."""
 
         def make_rig(around: Watch, on_use: OnUse) -> FakeRig:
-            return FakeRig(subject, plan, folder=folder, around=around, on_use=on_use)
+            return FakeRig(subject, plan, folder=folder, around=around, on_use=on_use, make_model=self._make_model)
 
         return Session(subject, plan, make_rig, watch=watch, hook_faults=hook_faults, silent_keys=silent_keys).run()
 
@@ -52,7 +60,16 @@ class FakeRig:
 
     companions = companions_on(PeriodicCallback, CallBackBaseConfig)
 
-    def __init__(self, subject: Subject, plan: TrainingPlan, *, folder: Path, around: Watch, on_use: OnUse) -> None:
+    def __init__(
+        self,
+        subject: Subject,
+        plan: TrainingPlan,
+        *,
+        folder: Path,
+        around: Watch,
+        on_use: OnUse,
+        make_model: Callable[..., Any] = FakeModel,
+    ) -> None:
         self._fake = FakeRun(
             plan,
             output_root=folder,
@@ -61,13 +78,15 @@ class FakeRig:
             datasets=subject.datasets,
             loss=subject.loss,
             watch=around,
+            make_model=make_model,
         )
         self._listen(on_use)
 
     @property
-    def model(self) -> FakeModel:
+    def model(self) -> torch.nn.Module:
         """The model."""
-        return self._fake.model
+        model: torch.nn.Module = self._fake.model
+        return model
 
     @property
     def update_counter(self) -> UpdateCounter:

@@ -11,6 +11,10 @@ from torch import nn
 
 from noether_testkit.fakes.strict import Strict
 
+LEARNING_RATE = 0.05
+MOMENTUM = 0.9
+"""What the default problem is optimised with, so that the optimiser has a state to save."""
+
 
 class FakeOptimizer(Strict):
     """The optimiser of a model, stepped by the trainer.
@@ -33,13 +37,15 @@ class FakeOptimizer(Strict):
     _stands_for = "OptimizerWrapper"
     _not_faked = frozenset({"config"})
 
-    def __init__(self, model: Any, learning_rate: float = 0.05) -> None:
+    def __init__(self, model: Any, learning_rate: float = LEARNING_RATE) -> None:
         self.model = model
         self.update_counter = model.update_counter
         self.logger = logging.getLogger("FakeOptimizer")
         groups = _grouped(model.named_parameters())
         self.torch_optim = torch.optim.SGD(
-            [{"params": list(named.values()), **options} for options, named in groups], lr=learning_rate, momentum=0.9
+            [{"params": list(named.values()), **options} for options, named in groups],
+            lr=learning_rate,
+            momentum=MOMENTUM,
         )
         for group in self.torch_optim.param_groups:
             group["initial_lr"] = learning_rate

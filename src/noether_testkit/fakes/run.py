@@ -50,6 +50,8 @@ class FakeRun:
         datasets: Makes the tensors of the data sets; those of the default problem where missing.
         loss: Computes the losses; mean squared error where it is missing.
         watch: Called around each call of the trainer into a callback.
+        make_model: Makes the model, with the arguments of `FakeModel`. Another class than that has to have what the
+            trainer calls on it, and `fault`, if its forward passes are to be heard.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class FakeRun:
         datasets: Callable[[], Mapping[str, Mapping[str, torch.Tensor]]] | None = None,
         loss: Loss | None = None,
         watch: Watch | None = None,
+        make_model: Callable[..., Any] = FakeModel,
     ) -> None:
         self.plan = plan or TrainingPlan()
         self._remove_folder: Callable[[], Any] | None = None
@@ -84,7 +87,7 @@ class FakeRun:
             loss=loss,
             watch=watch,
         )
-        self.model = FakeModel(
+        self.model: FakeModel = make_model(
             (network or DefaultNetwork)(),
             MODEL_NAME,
             update_counter=self.trainer.update_counter,

@@ -1,0 +1,109 @@
+"""The framework's classes, and the kit's small ones built on them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+from torch import nn
+
+from noether_testkit.adapters.framework import Need, calls_into_the_framework, import_framework
+from noether_testkit.contract.companions import companions_on
+from noether_testkit.fakes.optimizer import LEARNING_RATE, MOMENTUM
+from noether_testkit.fakes.step import mean_squared_error
+
+_TRAINERS = "noether.training.trainers"
+_FOR_THE_MODEL = (
+    Need(module="noether.core.models", name="Model"),
+    Need(module="noether.core.schemas.models", name="ModelBaseConfig"),
+    Need(module="noether.core.schemas.optimizers", name="SGDOptimizerConfig"),
+)
+_FOR_A_RUN = (
+    Need(module="noether.core.callbacks", name="PeriodicCallback"),
+    Need(module="noether.core.providers", name="MetricPropertyProvider"),
+    Need(module="noether.core.providers", name="PathProvider"),
+    Need(module="noether.core.schemas.callbacks", name="CallBackBaseConfig"),
+    Need(module="noether.core.schemas.dataset", name="DatasetBaseConfig"),
+    Need(module="noether.core.schemas.initializers", name="ResumeInitializerConfig"),
+    Need(module="noether.core.schemas.trainers", name="BaseTrainerConfig"),
+    Need(module="noether.core.trackers", name="NoopTracker"),
+    Need(module="noether.core.writers", name="CheckpointWriter", method="save", positional=2, keywords=("trainer",)),
+    Need(module="noether.data", name="Dataset"),
+    Need(module="noether.data", name="MultiStagePipeline"),
+    Need(module="noether.data.container", name="DataContainer"),
+    Need(module=_TRAINERS, name="BaseTrainer", method="train", positional=1),
+    Need(module=_TRAINERS, name="BaseTrainer", method="eval", positional=1),
+    Need(module=_TRAINERS, name="BaseTrainer", method="get_all_callbacks", positional=1),
+    Need(module=_TRAINERS, name="BaseTrainer", method="get_user_callbacks", positional=1, keywords=("evaluation",)),
+    Need(module=_TRAINERS, name="BaseTrainer", method="_get_default_callback_kwargs", positional=1),
+    Need(module=_TRAINERS, name="BaseTrainer", method="loss_compute", positional=2),
+    Need(module=_TRAINERS, name="BaseTrainer", method="call_before_training", positional=1),
+    Need(module=_TRAINERS, name="BaseTrainer", method="call_after_training", positional=1),
+)
+
+
+def make_model(network: nn.Module, name: str, *, update_counter: Any, path_provider: Any, data_container: Any) -> Any:
+    """Wraps a network in the framework's model, with the optimiser of the default problem; see `FakeModel`."""
+    framework = _model_classes()
+    with calls_into_the_framework():
+        optimizer = framework.SGDOptimizerConfig(kind="torch.optim.SGD", lr=LEARNING_RATE, momentum=MOMENTUM)
+        model = framework.WrappingModel(
+            framework.ModelBaseConfig(kind="noether_testkit.Model", name=name, optimizer_config=optimizer),
+            update_counter=update_counter,
+            path_provider=path_provider,
+            data_container=data_container,
+        )
+    model.net = network
+    return model
+
+
+@cache
+def framework_classes() -> SimpleNamespace:
+    """Returns the framework's classes by their names, and the kit's `FactoryTrainer` and `companions`.
+
+    Raises:
+        UsageError: The framework is not there, is broken, or is a release that lacks something.
+    """
+    _model_classes()
+    framework = import_framework(*_FOR_A_RUN)
+    framework.companions = companions_on(framework.PeriodicCallback, framework.CallBackBaseConfig)
+    framework.FactoryTrainer = _trainer_on(framework.BaseTrainer)
+    return framework
+
+
+@cache
+def _model_classes() -> SimpleNamespace:
+    framework = import_framework(*_FOR_THE_MODEL)
+    framework.WrappingModel = _model_on(framework.Model)
+    return framework
+
+
+def _model_on(model: Any) -> type:
+    class WrappingModel(model):  # type: ignore[misc]  # the base class is a parameter
+        fault: Any = None
+
+        def forward(self, **inputs: torch.Tensor) -> Any:
+            if self.fault is not None:
+                self.fault(inputs)
+            return self.net(**inputs)
+
+    return WrappingModel
+
+
+def _trainer_on(base_trainer: Any) -> type:
+    class FactoryTrainer(base_trainer):  # type: ignore[misc]  # the base class is a parameter
+        factories: Sequence[Any] = ()
+        build: Any = None
+        loss: Any = None
+
+        def get_user_callbacks(self, model: Any, evaluation: bool = False) -> list[Any]:
+            collaborators: Mapping[str, Any] = self._get_default_callback_kwargs(model)
+            return [self.build(factory, collaborators) for factory in self.factories]
+
+        def loss_compute(self, forward_output: Any, targets: Any) -> Any:
+            return (self.loss or mean_squared_error)(forward_output, targets)
+
+    return FactoryTrainer
