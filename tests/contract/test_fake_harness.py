@@ -18,6 +18,7 @@ from noether_testkit.contract.fake_harness import FakeHarness
 from noether_testkit.contract.harness import Moment, Outcome
 from noether_testkit.core.callbacks import CallbackBase, PeriodicCallback
 from noether_testkit.core.schemas.callbacks import CallBackBaseConfig
+from noether_testkit.fakes import FakeModel
 from noether_testkit.plan import Fault, Stop
 
 PLAN = TrainingPlan(epochs=2)
@@ -228,3 +229,18 @@ def test_a_run_leaves_files_below_its_folder_and_no_thread(train: Any, tmp_path:
     train(Sound)
     assert {path.name for path in tmp_path.iterdir()} == {"run-0", "run-1"}
     assert threading.active_count() == threads
+
+
+def test_the_model_is_made_as_the_harness_says(tmp_path: Path) -> None:
+    """A harness hands on what makes the model, and hears the forward passes of what it made."""
+
+    class OtherModel(FakeModel):
+        pass
+
+    watch = Watch()
+    fault = Fault(call="model.forward", error=lambda: RuntimeError("heard"), at=3)
+    plan = TrainingPlan(epochs=1, faults=(fault,))
+    outcome = FakeHarness(OtherModel).train(Subject(CallbackBase), plan, folder=tmp_path, watch=watch)
+    assert {type(moment.model) for moment in watch.moments} == {OtherModel}
+    assert str(outcome.error) == "heard"
+    assert outcome.updates == 2

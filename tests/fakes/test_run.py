@@ -13,7 +13,7 @@ import torch
 from tests.fakes.recorder import Diary, recorder
 
 from noether_testkit.core.callbacks import CallbackBase
-from noether_testkit.fakes import FakeRun
+from noether_testkit.fakes import FakeModel, FakeRun
 from noether_testkit.fakes.run import seed_everything
 from noether_testkit.plan import TrainingPlan
 
@@ -147,3 +147,18 @@ def test_a_run_answers_itself(how: str) -> None:
     """So that it can be made and trained in one line."""
     run = FakeRun(TrainingPlan(updates=1))
     assert getattr(run, how)() is run
+
+
+def test_the_model_can_be_of_another_class() -> None:
+    """What makes the model gets the network, the name and three collaborators, and the run trains what it made."""
+
+    class OtherModel(FakeModel):
+        pass
+
+    with FakeRun(network=lambda: torch.nn.Linear(4, 1), make_model=OtherModel) as run:
+        assert type(run.model) is OtherModel
+        assert type(run.model.net) is torch.nn.Linear
+        assert run.callback_kwargs["model"] is run.model
+        assert run.model.name == "model"
+        assert run.model.update_counter is run.update_counter
+        assert (run.model.path_provider, run.model.data_container) == (run.path_provider, run.data_container)

@@ -57,8 +57,8 @@ def is_installed() -> bool:
     """Returns whether there is a package of the framework's name to import."""
     try:
         return importlib.util.find_spec(PACKAGE) is not None
-    except ValueError:
-        return True
+    except ValueError:  # it is imported already, by other means, or its import is forbidden by a `None` there
+        return sys.modules.get(PACKAGE) is not None
 
 
 def installed_release() -> str:
@@ -147,7 +147,7 @@ def _require_method(need: Need, cls: Any) -> None:
     arguments = dict.fromkeys(need.keywords)
     try:
         inspect.signature(getattr(cls, need.method or "")).bind(*[None] * (1 + need.positional), **arguments)
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise _other_release(f"takes other arguments in {need}: {error}") from error
 
 

@@ -16,12 +16,12 @@ from noether_testkit.fakes.optimizer import LEARNING_RATE, MOMENTUM
 from noether_testkit.fakes.step import mean_squared_error
 
 _TRAINERS = "noether.training.trainers"
-_FOR_THE_MODEL = (
+FOR_THE_MODEL = (
     Need(module="noether.core.models", name="Model"),
     Need(module="noether.core.schemas.models", name="ModelBaseConfig"),
     Need(module="noether.core.schemas.optimizers", name="SGDOptimizerConfig"),
 )
-_FOR_A_RUN = (
+FOR_A_RUN = (
     Need(module="noether.core.callbacks", name="PeriodicCallback"),
     Need(module="noether.core.providers", name="MetricPropertyProvider"),
     Need(module="noether.core.providers", name="PathProvider"),
@@ -47,7 +47,7 @@ _FOR_A_RUN = (
 
 def make_model(network: nn.Module, name: str, *, update_counter: Any, path_provider: Any, data_container: Any) -> Any:
     """Wraps a network in the framework's model, with the optimiser of the default problem; see `FakeModel`."""
-    framework = _model_classes()
+    framework = model_classes()
     with calls_into_the_framework():
         optimizer = framework.SGDOptimizerConfig(kind="torch.optim.SGD", lr=LEARNING_RATE, momentum=MOMENTUM)
         model = framework.WrappingModel(
@@ -67,16 +67,17 @@ def framework_classes() -> SimpleNamespace:
     Raises:
         UsageError: The framework is not there, is broken, or is a release that lacks something.
     """
-    _model_classes()
-    framework = import_framework(*_FOR_A_RUN)
+    model_classes()
+    framework = import_framework(*FOR_A_RUN)
     framework.companions = companions_on(framework.PeriodicCallback, framework.CallBackBaseConfig)
     framework.FactoryTrainer = _trainer_on(framework.BaseTrainer)
     return framework
 
 
 @cache
-def _model_classes() -> SimpleNamespace:
-    framework = import_framework(*_FOR_THE_MODEL)
+def model_classes() -> SimpleNamespace:
+    """Returns the framework's classes around the model, and the kit's `WrappingModel`."""
+    framework = import_framework(*FOR_THE_MODEL)
     framework.WrappingModel = _model_on(framework.Model)
     return framework
 

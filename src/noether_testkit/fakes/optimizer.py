@@ -46,6 +46,7 @@ class FakeOptimizer(Strict):
             [{"params": list(named.values()), **options} for options, named in groups],
             lr=learning_rate,
             momentum=MOMENTUM,
+            weight_decay=0.0,
         )
         for group in self.torch_optim.param_groups:
             group["initial_lr"] = learning_rate
@@ -86,4 +87,9 @@ def _grouped(parameters: Iterable[tuple[str, nn.Parameter]]) -> list[tuple[dict[
     for name, parameter in parameters:
         decays = parameter.ndim > 1 and not name.endswith(".bias")
         groups.setdefault("default" if decays else "weight_decay=0", {})[name] = parameter
-    return [({"name": group, "weight_decay": 0.0}, named) for group, named in groups.items()]
+    return [(_options(group), named) for group, named in groups.items()]
+
+
+def _options(group: str) -> dict[str, Any]:
+    """Returns what a group has of its own, in the order in which the framework saves it."""
+    return {"name": group} if group == "default" else {"weight_decay": 0.0, "name": group}
