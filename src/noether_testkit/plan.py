@@ -9,7 +9,7 @@ from typing import Literal
 
 from noether_testkit.errors import PlanError
 
-StopKind = Literal["signal", "crash"]
+StopKind = Literal["signal", "early-stop", "crash"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,8 @@ class Stop:
 
     Attributes:
         after_update: The update after which the run ends, counted from 1.
-        kind: `signal` ends it in order (the end hooks run), `crash` kills it in the next forward pass.
+        kind: `signal` and `early-stop` end it in order (the end hooks run), `crash` kills it in the next forward
+            pass.
     """
 
     after_update: int
@@ -72,6 +73,9 @@ class TrainingPlan:
         checkpoint_after: Updates after which a checkpoint with all states is written.
         stop: Where and how the run ends early.
         resume_from: The checkpoint that the run goes on from.
+        in_place: A resumed run goes on in the folder of the run that it resumes, rather than in one of its own.
+        reseed: Seeds all global generators before each update, so that a resumed run draws what one that was never
+            stopped draws; the framework does not restore generators.
         evaluate: An evaluation run instead of a training run.
         faults: Calls to collaborators that fail.
 
@@ -91,6 +95,8 @@ class TrainingPlan:
     checkpoint_after: tuple[int, ...] = ()
     stop: Stop | None = None
     resume_from: Checkpoint | None = None
+    in_place: bool = False
+    reseed: bool = False
     evaluate: bool = False
     faults: tuple[Fault, ...] = ()
 
@@ -127,6 +133,6 @@ class TrainingPlan:
             return max(1, self.samples // self.batch_size)
         return (2 if self.epochs is None else self.epochs) * self.updates_per_epoch
 
-    def resumed(self, checkpoint: Checkpoint) -> TrainingPlan:
+    def resumed(self, checkpoint: Checkpoint, *, in_place: bool = False) -> TrainingPlan:
         """Returns the plan of the run that goes on from a checkpoint of this one, to the same end."""
-        return replace(self, resume_from=checkpoint, stop=None, faults=(), checkpoint_after=())
+        return replace(self, resume_from=checkpoint, stop=None, faults=(), checkpoint_after=(), in_place=in_place)

@@ -22,6 +22,7 @@ FOR_THE_MODEL = (
     Need(module="noether.core.schemas.optimizers", name="SGDOptimizerConfig"),
 )
 FOR_A_RUN = (
+    Need(module="noether.core.callbacks", name="EarlyStopIteration"),
     Need(module="noether.core.callbacks", name="PeriodicCallback"),
     Need(module="noether.core.providers", name="MetricPropertyProvider"),
     Need(module="noether.core.providers", name="PathProvider"),
@@ -69,7 +70,9 @@ def framework_classes() -> SimpleNamespace:
     """
     model_classes()
     framework = import_framework(*FOR_A_RUN)
-    framework.companions = companions_on(framework.PeriodicCallback, framework.CallBackBaseConfig)
+    framework.companions = companions_on(
+        framework.PeriodicCallback, framework.CallBackBaseConfig, framework.EarlyStopIteration
+    )
     framework.FactoryTrainer = _trainer_on(framework.BaseTrainer)
     return framework
 

@@ -12,7 +12,7 @@ from noether_testkit.adapters.framework import calls_into_the_framework, require
 from noether_testkit.adapters.framework_classes import framework_classes, make_model
 from noether_testkit.adapters.framework_data import make_datasets
 from noether_testkit.adapters.watched import build_watched, listen
-from noether_testkit.contract.session import Factory, OnUse
+from noether_testkit.contract.session import Factory, OnUse, run_id_for
 from noether_testkit.contract.subject import Subject
 from noether_testkit.fakes import DefaultNetwork, Watch
 from noether_testkit.fakes.run import MODEL_NAME, seed_everything
@@ -28,7 +28,7 @@ class FrameworkRig:
 
     def __init__(self, subject: Subject, plan: TrainingPlan, *, folder: Path, around: Watch, on_use: OnUse) -> None:
         self._plan = plan
-        self._run_id = f"run-{len(list(folder.iterdir()))}"
+        self._run_id = run_id_for(plan, folder)
         self._folder = folder
         self.companions = framework_classes().companions
         seed_everything(plan.seed)
@@ -66,6 +66,17 @@ class FrameworkRig:
         """The flushed log entries."""
         entries: Sequence[Mapping[str, Any]] = self._trainer.log_writer.log_entries
         return entries
+
+    @property
+    def summary(self) -> Mapping[str, Any]:
+        """The summary values that the tracker was given."""
+        summary: Mapping[str, Any] = self._trainer.tracker.summary
+        return summary
+
+    @property
+    def run_folder(self) -> Path:
+        """The folder of the run."""
+        return self._folder / self._run_id
 
     def run(self, factories: Sequence[Factory]) -> None:
         """Trains or evaluates, as the plan says."""

@@ -23,16 +23,20 @@ class FrameworkHarness:
     Attributes:
         name: Name of the harness.
         version: Version of the framework.
+        shifts_no_data: This release shifts the data of some resumed runs.
+        notes: What reports have to say of another release.
 
     Raises:
         UsageError: The framework is not installed, is broken, or is a release that lacks something.
     """
 
     name = DISTRIBUTION
+    shifts_no_data = False
 
     def __init__(self) -> None:
         framework_classes()
         self.version = installed_release()
+        self.notes: tuple[str, ...] = ()
 
     def train(
         self,

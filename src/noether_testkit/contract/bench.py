@@ -102,6 +102,11 @@ class Bench:
             self.train(self.plan.resumed(checkpoint), watch=watch)
         return outcome, self.evaluate(watch=watch)
 
+    @property
+    def shifts_no_data(self) -> bool:
+        """Whether a resume on this harness goes on with the right batch, whatever the batches are."""
+        return self._harness.shifts_no_data
+
     def refuses(self, error: BaseException) -> bool:
         """Returns whether an exception is an explicit refusal by the callback, with a reason."""
         return is_refusal(error, self.subject.callback)

@@ -14,15 +14,17 @@ class Companions(NamedTuple):
 
     feed: type
     conductor: type
+    early_stop: type[Exception]
 
 
 @cache
-def companions_on(periodic_callback: Any, config_class: Any) -> Companions:
+def companions_on(periodic_callback: Any, config_class: Any, early_stop: type[Exception]) -> Companions:
     """Returns the kit's callbacks on a base class: the kit's or the framework's.
 
     Args:
         periodic_callback: The base class `PeriodicCallback`.
         config_class: Its config class.
+        early_stop: What a callback raises to end the run in order.
     """
 
     class MetricFeed(periodic_callback):  # type: ignore[misc]  # the base class is a parameter
@@ -44,11 +46,14 @@ def companions_on(periodic_callback: Any, config_class: Any) -> Companions:
                 self.writer.add_scalar(key, self._losses.get(key, 1.0))
 
     class Conductor(periodic_callback):  # type: ignore[misc]
-        """Says when it is its turn: last in the round of an update, and of the epoch that the update ends."""
+        """Says when it is its turn: at the start, and last in the round of an update and of the epoch that it ends."""
 
         def __init__(self, turn: Callable[[str], None], **collaborators: Any) -> None:
             super().__init__(config_class(every_n_updates=1), **collaborators)
             self._turn = turn
+
+        def before_training(self, update_counter: Any, **_: Any) -> None:
+            self._turn("start")
 
         def after_update(self, update_counter: Any, **_: Any) -> None:
             self._turn("update")
@@ -56,4 +61,4 @@ def companions_on(periodic_callback: Any, config_class: Any) -> Companions:
         def after_epoch(self, update_counter: Any, **_: Any) -> None:
             self._turn("epoch")
 
-    return Companions(feed=MetricFeed, conductor=Conductor)
+    return Companions(feed=MetricFeed, conductor=Conductor, early_stop=early_stop)

@@ -11,9 +11,9 @@ import torch
 from noether_testkit import __version__
 from noether_testkit.contract.companions import companions_on
 from noether_testkit.contract.harness import Outcome, Watcher
-from noether_testkit.contract.session import Factory, HookFaults, OnUse, Session
+from noether_testkit.contract.session import Factory, HookFaults, OnUse, Session, run_id_for
 from noether_testkit.contract.subject import Subject
-from noether_testkit.core.callbacks import PeriodicCallback
+from noether_testkit.core.callbacks import EarlyStopIteration, PeriodicCallback
 from noether_testkit.core.schemas.callbacks import CallBackBaseConfig
 from noether_testkit.core.utils.training import UpdateCounter
 from noether_testkit.fakes import Call, FakeModel, FakeRun, Watch
@@ -25,17 +25,21 @@ class FakeHarness:
 
     Args:
         make_model: Makes the model; see `FakeRun`.
+        notes: What reports have to say of the harness.
 
     Attributes:
         name: Name of the harness.
         version: Version of the kit.
+        shifts_no_data: A resumed run goes on with the right batch.
     """
 
     name = "fakes"
     version = __version__
+    shifts_no_data = True
 
-    def __init__(self, make_model: Callable[..., Any] = FakeModel) -> None:
+    def __init__(self, make_model: Callable[..., Any] = FakeModel, notes: tuple[str, ...] = ()) -> None:
         self._make_model = make_model
+        self.notes = notes
 
     def train(
         self,
@@ -58,7 +62,7 @@ class FakeHarness:
 class FakeRig:
     """The fakes, ready for one run; see `Rig`."""
 
-    companions = companions_on(PeriodicCallback, CallBackBaseConfig)
+    companions = companions_on(PeriodicCallback, CallBackBaseConfig, EarlyStopIteration)
 
     def __init__(
         self,
@@ -73,7 +77,7 @@ class FakeRig:
         self._fake = FakeRun(
             plan,
             output_root=folder,
-            run_id=f"run-{len(list(folder.iterdir()))}",
+            run_id=run_id_for(plan, folder),
             network=subject.model,
             datasets=subject.datasets,
             loss=subject.loss,
@@ -97,6 +101,16 @@ class FakeRig:
     def log_entries(self) -> Sequence[Mapping[str, Any]]:
         """The flushed log entries."""
         return self._fake.log_writer.log_entries
+
+    @property
+    def summary(self) -> Mapping[str, Any]:
+        """The summary values that the tracker was given."""
+        return self._fake.tracker.summary
+
+    @property
+    def run_folder(self) -> Path:
+        """The folder of the run."""
+        return self._fake.path_provider.output_root / self._fake.path_provider.run_id
 
     def run(self, factories: Sequence[Factory]) -> None:
         """Trains or evaluates, as the plan says."""

@@ -78,6 +78,10 @@ class Outcome:
         saved: Copies of the callback's state at the time of each checkpoint, by update.
         weights: Parameters and buffers at the end, by name.
         updates: Finished updates.
+        state: A copy of the callback's state after the end of the run; `None` for a run that broke.
+        optimizer: A copy of the optimiser's state.
+        summary: The summary values that the tracker was given.
+        run_folder: The folder of the run.
     """
 
     error: BaseException | None
@@ -89,13 +93,27 @@ class Outcome:
     saved: Mapping[int, Any] = field(default_factory=dict)
     weights: Mapping[str, torch.Tensor] = field(default_factory=dict)
     updates: int = 0
+    state: Any = None
+    optimizer: Any = None
+    summary: Mapping[str, Any] = field(default_factory=dict)
+    run_folder: Path | None = None
 
 
 class Harness(Protocol):
-    """A place where a callback can be trained."""
+    """A place where a callback can be trained.
+
+    Attributes:
+        name: Its name.
+        version: Its version.
+        shifts_no_data: Whether a resumed run goes on with the right batch also with a ragged end of the training
+            set, with accumulation, and with callbacks that iterate over data.
+        notes: What a report has to say of it.
+    """
 
     name: str
     version: str
+    shifts_no_data: bool
+    notes: tuple[str, ...]
 
     def train(
         self,

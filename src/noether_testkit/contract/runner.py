@@ -198,6 +198,7 @@ class Judge:
         return " ".join([*words, f"--select {check.name}"])
 
     def _notes(self) -> Iterable[str]:
+        yield from self._harness.notes
         chosen = chosen_values(self.subject)
         if chosen:
             values = ", ".join(f"{name}={value!r}" for name, value in chosen.items())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from typing import Any, Protocol
 
 import torch
@@ -18,6 +19,7 @@ from noether_testkit.contract.series import LOSS_KEY, Series, series_for
 from noether_testkit.contract.subject import Subject
 from noether_testkit.errors import TestkitError, UsageError
 from noether_testkit.fakes import HookCall, Watch
+from noether_testkit.fakes.run import seed_everything
 from noether_testkit.plan import Checkpoint, TrainingPlan
 
 HookFaults = Mapping[tuple[str, str, int], Callable[[], BaseException]]
@@ -50,6 +52,16 @@ class Rig(Protocol):
         """The flushed log entries."""
         ...
 
+    @property
+    def summary(self) -> Mapping[str, Any]:
+        """The summary values that the tracker was given."""
+        ...
+
+    @property
+    def run_folder(self) -> Path:
+        """The folder of the run."""
+        ...
+
     def run(self, factories: Sequence[Factory]) -> None:
         """Trains or evaluates, as the plan says, with callbacks that these factories make."""
         ...
@@ -61,6 +73,9 @@ class Rig(Protocol):
     def request_stop(self) -> None:
         """Ends the run after the current update."""
         ...
+
+
+_SEED_STEP = 7919
 
 
 class SimulatedCrash(TestkitError):  # noqa: N818 - it is part of a plan
@@ -134,7 +149,18 @@ class Session:
             saved=self._saved,
             weights={name: tensor.detach().clone() for name, tensor in self._rig.model.state_dict().items()},
             updates=self._rig.update_counter.update,
+            state=self._final_state() if error is None else None,
+            optimizer=_state_of_optimizer(self._rig.model),
+            summary=dict(self._rig.summary),
+            run_folder=self._rig.run_folder,
         )
+
+    def _final_state(self) -> Any:
+        """Returns a copy of the callback's state after the end hooks; a callback that cannot tell it has none."""
+        try:
+            return snapshot(self._stage.callback.state_dict())
+        except Exception:  # noqa: BLE001 - a callback may raise anything
+            return None
 
     def _error_of_run(self) -> BaseException | None:
         try:
@@ -172,16 +198,24 @@ class Session:
         At the end of an epoch that is the round of the epoch, unless a signal ends the run before it.
         """
         counter, stop = self._rig.update_counter, self._plan.stop
+        if self._plan.reseed:
+            seed_everything(self._plan.seed + _SEED_STEP * (counter.update + 1))
+        if kind == "start":
+            return
         stops = stop is not None and counter.update == stop.after_update
-        signalled = stops and stop is not None and stop.kind == "signal"
+        signalled = stop is not None and stops and stop.kind == "signal"
         if kind == "update" and counter.is_full_epoch and not signalled:
             return
         if counter.update in self._plan.checkpoint_after:
             self._checkpoints[counter.update] = self._rig.save_checkpoint(str(counter.cur_iteration))
             self._saved[counter.update] = snapshot(self._stage.callback.state_dict())
-        if signalled:
+        if not stops or stop is None:
+            return
+        if stop.kind == "signal":
             self._rig.request_stop()
-        self._crashing = stops and not signalled
+        if stop.kind == "early-stop":
+            raise self._rig.companions.early_stop
+        self._crashing = stop.kind == "crash"
 
     @contextmanager
     def _around(self, call: HookCall) -> Iterator[None]:
@@ -228,6 +262,18 @@ class Session:
         make_error = self._pending_faults.pop((*use, nth), None)
         if make_error is not None:
             raise make_error()
+
+
+def run_id_for(plan: TrainingPlan, folder: Path) -> str:
+    """Returns the name of a run's folder: one of its own, or that of the run that it goes on with in place."""
+    if plan.in_place and plan.resume_from is not None:
+        return plan.resume_from.run_id
+    return f"run-{len(list(folder.iterdir()))}"
+
+
+def _state_of_optimizer(model: Any) -> Any:
+    optimizer = getattr(model.optimizer, "torch_optim", None)
+    return None if optimizer is None else snapshot(optimizer.state_dict())
 
 
 def _factory(companion: Subject) -> Factory:
