@@ -89,6 +89,18 @@ def test_a_foreign_package_is_told_from_the_framework(install: Install) -> None:
             "lacks noether.training.trainers.BaseTrainer.get_user_callbacks.",
         ),
         (
+            "noether.core.callbacks",
+            "class PeriodicCallback(_kit.PeriodicCallback): ...",
+            "class PeriodicCallback(_kit.CallbackBase): ...",
+            "lacks noether.core.callbacks.PeriodicCallback.after_epoch.",
+        ),
+        (
+            "noether.core.schemas.callbacks",
+            "class CallBackBaseConfig(_kit.CallBackBaseConfig): ...",
+            "class CallBackBaseConfig(_kit.BaseModel, extra='forbid'): ...",
+            "does not take what the kit gives it: ValidationError: 1 validation error for CallBackBaseConfig",
+        ),
+        (
             "noether.core.writers",
             "save(self, *args, **kwargs)",
             "save(self, model, tag)",

@@ -39,14 +39,15 @@ class Need:
         module: Where it is.
         name: Name of the class.
         method: Name of the method that is called or overridden, if that is what is needed.
-        positional: How many arguments the method is called with by position, without `self`.
+        positional: How many arguments the method is called with by position, without `self`; where it is missing, the
+            method only has to be there.
         keywords: The arguments that it is called with by keyword.
     """
 
     module: str
     name: str
     method: str | None = None
-    positional: int = 0
+    positional: int | None = None
     keywords: tuple[str, ...] = ()
 
     def __str__(self) -> str:
@@ -144,6 +145,8 @@ def _require_method(need: Need, cls: Any) -> None:
     method = inspect.getattr_static(cls, need.method or "", None)
     if method is None:
         raise _other_release(f"lacks {need}")
+    if need.positional is None:
+        return
     arguments = dict.fromkeys(need.keywords)
     try:
         inspect.signature(getattr(cls, need.method or "")).bind(*[None] * (1 + need.positional), **arguments)

@@ -12,18 +12,22 @@ from torch import nn
 
 from noether_testkit.adapters.framework import Need, calls_into_the_framework, import_framework
 from noether_testkit.contract.companions import companions_on
+from noether_testkit.contract.hooks import STATE_METHODS, TRAINING_HOOKS
 from noether_testkit.fakes.optimizer import LEARNING_RATE, MOMENTUM
 from noether_testkit.fakes.step import mean_squared_error
 
 _TRAINERS = "noether.training.trainers"
 FOR_THE_MODEL = (
-    Need(module="noether.core.models", name="Model"),
+    Need(module="noether.core.models", name="Model", method="initialize", positional=0),
     Need(module="noether.core.schemas.models", name="ModelBaseConfig"),
     Need(module="noether.core.schemas.optimizers", name="SGDOptimizerConfig"),
 )
 FOR_A_RUN = (
     Need(module="noether.core.callbacks", name="EarlyStopIteration"),
-    Need(module="noether.core.callbacks", name="PeriodicCallback"),
+    *(
+        Need(module="noether.core.callbacks", name="PeriodicCallback", method=method)
+        for method in sorted(TRAINING_HOOKS | STATE_METHODS)
+    ),
     Need(module="noether.core.providers", name="MetricPropertyProvider"),
     Need(module="noether.core.providers", name="PathProvider"),
     Need(module="noether.core.schemas.callbacks", name="CallBackBaseConfig"),
@@ -70,6 +74,8 @@ def framework_classes() -> SimpleNamespace:
     """
     model_classes()
     framework = import_framework(*FOR_A_RUN)
+    with calls_into_the_framework():
+        framework.CallBackBaseConfig(every_n_updates=1)
     framework.companions = companions_on(
         framework.PeriodicCallback, framework.CallBackBaseConfig, framework.EarlyStopIteration
     )
