@@ -94,7 +94,9 @@ def test_public_names_resolve(name: str) -> None:
     assert name in dir(noether_testkit)
 
 
-@pytest.mark.parametrize("module", ["fakes", "contract", "contract.probes", "core.callbacks", "core.utils.training"])
+@pytest.mark.parametrize(
+    "module", ["fakes", "contract", "contract.probes", "core.callbacks", "core.utils.training", "strategies"]
+)
 def test_public_names_of_the_rooms_resolve(module: str) -> None:
     """What a room lists, it has."""
     room = importlib.import_module(f"noether_testkit.{module}")
