@@ -119,3 +119,15 @@ def test_the_default_network_has_what_trips_callbacks_up() -> None:
     network.train()(x=torch.ones(2, 4))
     network.eval()(x=torch.ones(2, 4))
     assert network.calls.item() == 1
+
+
+def test_moving_takes_a_device_first(model: FakeModel) -> None:
+    """A data type alone is refused, as the framework refuses it; a move is seen in `device`."""
+    for wrong in (torch.float64, torch.zeros(1)):
+        with pytest.raises(TypeError, match="takes a device first"):
+            model.to(wrong)
+    with pytest.raises(TypeError, match="device"):
+        model.to(dtype=torch.float64)
+    assert model.to("cpu", dtype=torch.float64) is model
+    assert model.net.head.weight.dtype is torch.float64
+    assert model.to("meta").device == torch.device("meta")

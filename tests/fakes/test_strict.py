@@ -114,7 +114,7 @@ def test_all_public_methods_of_recording_fakes_are_recorded(run: FakeRun) -> Non
         "log_writer.flush": (),
         "log_writer.get_all_metric_values": ("a",),
         "log_writer.finish": (),
-        "tracker.init": (),
+        "tracker.init": ("cpu", "name", None, {}, "id", "uri"),
         "tracker.log": ({},),
         "tracker.set_summary": ("a", 1),
         "tracker.update_summary": ({},),

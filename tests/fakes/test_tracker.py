@@ -33,3 +33,19 @@ def test_the_trainer_calls_nothing_but_log() -> None:
     run = FakeRun()
     run.train(recorder(Diary(), acts={"periodic_callback": logging_as("value")}))
     assert [call.method for call in run.tracker.calls] == ["log"] * 8
+
+
+def test_tracking_begins_with_the_arguments_of_the_launcher(tracker: FakeTracker) -> None:
+    """Others are refused, as the framework refuses them."""
+    launch = {
+        "accelerator": "cpu",
+        "run_name": "a",
+        "stage_name": None,
+        "stage_hp": {},
+        "run_id": "b",
+        "output_uri": "c",
+    }
+    tracker.init(**launch)
+    assert tracker.calls == [Call("init", launch)]
+    with pytest.raises(TypeError, match="project"):
+        tracker.init(**launch, project="d")

@@ -51,10 +51,21 @@ class FrameworkRig:
             listen(self._trainer, on_use)
 
     @property
+    def trainer(self) -> Any:
+        """The trainer."""
+        return self._trainer
+
+    @property
     def model(self) -> torch.nn.Module:
         """The model."""
         model: torch.nn.Module = self._model
         return model
+
+    @property
+    def collaborators(self) -> dict[str, Any]:
+        """The seven keyword arguments that every callback is built with."""
+        given: dict[str, Any] = self._trainer._get_default_callback_kwargs(self._model)  # noqa: SLF001 - it has no other
+        return given
 
     @property
     def update_counter(self) -> Any:

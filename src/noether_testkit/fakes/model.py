@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 import torch
 from pydantic import BaseModel
@@ -94,6 +94,7 @@ class FakeModel(nn.Module):
         self.is_initialized = False
         self.fault: Callable[[dict[str, Any]], None] | None = None
         self._optimizer: FakeOptimizer | None = None
+        self._device = torch.device("cpu")
 
     def forward(self, **inputs: torch.Tensor) -> dict[str, torch.Tensor]:
         """Calls the network with the forward properties."""
@@ -124,6 +125,22 @@ class FakeModel(nn.Module):
                     child.train(mode)
         return self
 
+    def to(self, device: Any, *args: Any, **kwargs: Any) -> Self:  # type: ignore[override]  # the framework's signature
+        """Moves the model; unlike torch's, it always takes a device, and no data type in its place.
+
+        Raises:
+            TypeError: `device` is a data type or a tensor.
+        """
+        if isinstance(device, torch.dtype | torch.Tensor):
+            raise TypeError(
+                f"The framework's Model.to takes a device first, not {device!r}. "
+                "Give the device, and the data type by keyword: model.to(model.device, dtype=…)."
+            )
+        nn.Module.to(self, *args, **{"device": device, **kwargs})
+        if device is not None:
+            self._device = torch.device(device)
+        return self
+
     @property
     def optimizer(self) -> FakeOptimizer | None:
         """The optimiser, or `None` before the model is initialised and for a frozen model."""
@@ -132,7 +149,7 @@ class FakeModel(nn.Module):
     @property
     def device(self) -> torch.device:
         """The device of the model."""
-        return torch.device("cpu")
+        return self._device
 
     @property
     def is_frozen(self) -> bool:

@@ -40,9 +40,25 @@ class FakeTracker(StrictFake):
         self._record("update_summary", data=dict(data))
         self.summary.update(data)
 
-    def init(self, **run: Any) -> None:
+    def init(
+        self,
+        accelerator: str,
+        run_name: str,
+        stage_name: str | None,
+        stage_hp: dict[str, Any],
+        run_id: str,
+        output_uri: str,
+    ) -> None:
         """Begins tracking; the framework's launcher calls it before there is a trainer."""
-        self._record("init", **run)
+        self._record(
+            "init",
+            accelerator=accelerator,
+            run_name=run_name,
+            stage_name=stage_name,
+            stage_hp=stage_hp,
+            run_id=run_id,
+            output_uri=output_uri,
+        )
 
     def summarize_logvalues(self) -> None:
         """Sums the series up; the framework's launcher calls it after the run."""

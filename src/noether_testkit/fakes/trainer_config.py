@@ -20,12 +20,15 @@ class FakeTrainerConfig(Strict):
             "log_every_n_epochs",
             "log_every_n_samples",
             "log_every_n_updates",
+            "model_config",
             "model_dump",
             "save_on_sigint",
             "static_graph",
             "track_every_n_epochs",
             "track_every_n_samples",
             "track_every_n_updates",
+            "validate_callback_frequency",
+            "validate_max_training_criteria",
         }
     )
 
