@@ -161,3 +161,11 @@ def test_a_constructor_can_save(run: FakeRun) -> None:
     fresh.save_checkpoint("early")
     assert files(fresh) == ["model_cp=early_model.th", "model_cp=early_trainer.th"]
     assert read(fresh, "model_cp=early_trainer.th")["callback_state_dicts"] == {}
+
+
+def test_without_a_model_there_is_no_name_for_the_trainer_file(run: FakeRun) -> None:
+    """Alone, no model is saved as nothing; with a trainer it is refused, as in the framework."""
+    run.checkpoint_writer.save(None, "tag")
+    with pytest.raises(AttributeError, match="no name for the trainer file"):
+        run.checkpoint_writer.save(None, "tag", trainer=run.trainer)
+    assert not list(run.path_provider.checkpoint_path.iterdir())

@@ -84,7 +84,16 @@ def test_an_unknown_metric_counts_as_rising_with_a_warning(
 
 def test_a_registered_pattern_comes_after_those_that_are_there(metrics: FakeMetricPropertyProvider) -> None:
     """It speaks for unknown keys, and for this run only."""
-    metrics.register_pattern("*MSE*", Ordinality.LOWER_IS_BETTER)
+    metrics.register_pattern("*mse*", Ordinality.LOWER_IS_BETTER)
     assert not metrics.higher_is_better("mse")
     assert metrics.higher_is_better("mse_accuracy")
     assert FakeMetricPropertyProvider().get_ordinality("mse") is None
+
+
+def test_a_pattern_is_compared_with_keys_in_lower_case() -> None:
+    """One with a capital letter fits none: so it is in the framework."""
+    provider = FakeMetricPropertyProvider()
+    provider.register_pattern("My*", Ordinality.LOWER_IS_BETTER)
+    provider.register_pattern("your*", Ordinality.LOWER_IS_BETTER)
+    assert provider.get_ordinality("MyMetric") is None
+    assert provider.get_ordinality("YourMetric") is Ordinality.LOWER_IS_BETTER

@@ -147,10 +147,10 @@ def _names(pair: _Pair, original: type, mine: Any, theirs: Any) -> Iterator[Drif
     offered, real = public_names(pair.mine, mine), public_names(original, theirs)
     kit_only: frozenset[str] = getattr(pair.mine, "_kit_only", frozenset())
     not_faked: frozenset[str] = getattr(pair.mine, "_not_faked", frozenset())
-    if theirs is None:
-        offered &= public_names(pair.mine, None)
+    # Without an object of theirs, only what a class has can be missed on their side.
+    expected = offered if theirs is not None else public_names(pair.mine, None)
     kit = pair.mine.__name__
-    for name in sorted(offered - real - kit_only):
+    for name in sorted(expected - real - kit_only):
         if not hasattr(original, name):
             yield _drift(pair, name, f"The kit's {kit} has it, the framework's {pair.name} has not.")
     for name in sorted(real - offered - not_faked):

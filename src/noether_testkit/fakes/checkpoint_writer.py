@@ -93,6 +93,7 @@ class FakeCheckpointWriter(StrictFake):
 
         Raises:
             NotImplementedError: The model is no model of the framework's class.
+            AttributeError: The model is `None`, and there is a trainer file to be named after it.
         """
         self._record(
             "save",
@@ -107,13 +108,15 @@ class FakeCheckpointWriter(StrictFake):
             save_frozen_weights=save_frozen_weights,
             model_info=model_info,
         )
+        state = None if trainer is None else trainer.state_dict()
         if model is None:
+            if state is not None and (save_weights or save_optim or save_latest_weights or save_latest_optim):
+                raise AttributeError("Without a model there is no name for the trainer file; save it with its model.")
             return
         if not hasattr(type(model), "get_named_models"):
             raise NotImplementedError(
                 f"Only models of the framework's own class can be saved, not a {type(model).__name__}."
             )
-        state = None if trainer is None else trainer.state_dict()
         chosen = not model_names_to_save or model.name in model_names_to_save
         keeps_weights = chosen and (save_frozen_weights or not model.is_frozen)
         self._save_parts(

@@ -107,7 +107,10 @@ class FakeMetricPropertyProvider(StrictFake):
         self.logger = logging.getLogger("FakeMetricPropertyProvider")
 
     def register_pattern(self, pattern: str, ordinality: Ordinality) -> None:
-        """Adds a pattern with `*`, `?` and `[…]`; those that were there before win, case never counts."""
+        """Adds a pattern with `*`, `?` and `[…]`; those that were there before win.
+
+        It is compared with keys in lower case, so one with a capital letter fits none, as in the framework.
+        """
         self._record("register_pattern", pattern=pattern, ordinality=ordinality)
         self._patterns.append((pattern, ordinality))
 
@@ -131,7 +134,7 @@ class FakeMetricPropertyProvider(StrictFake):
 
     def _ordinality(self, key: str) -> Ordinality | None:
         key = key.lower()
-        return next((kind for pattern, kind in self._patterns if fnmatch.fnmatchcase(key, pattern.lower())), None)
+        return next((kind for pattern, kind in self._patterns if fnmatch.fnmatchcase(key, pattern)), None)
 
 
 def _made(folder: Path) -> Path:
