@@ -40,3 +40,9 @@ def test_the_default_loss_sums_over_all_targets() -> None:
     outputs = {"y": torch.zeros(2, 1), "z": torch.zeros(2, 3)}
     targets = {"y": torch.ones(2, 1), "z": torch.full((2, 3), 2.0)}
     assert mean_squared_error(outputs, targets)["mse"].item() == 5.0
+
+
+def test_without_targets_there_is_no_mean_squared_error() -> None:
+    """The trainer hands on the targets that a batch holds, perhaps none."""
+    with pytest.raises(KeyError, match="holds no target"):
+        mean_squared_error({"y": torch.zeros(1)}, {})

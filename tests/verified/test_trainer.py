@@ -159,6 +159,19 @@ def test_a_training_step_without_its_properties_is_refused(world: World, missing
         run.trainer.train_step(batch, run.model)
 
 
+def test_a_target_that_a_batch_lacks_is_not_missed_by_the_trainer(world: World) -> None:
+    """The loss gets those that are there."""
+    seen: list[Any] = []
+
+    def loss(outputs: Any, targets: Any) -> Any:
+        seen.append(dict(targets))
+        return outputs["y"].mean()
+
+    run = world.run(loss=loss)
+    run.trainer.train_step({"x": torch.ones(2, 4)}, run.model)
+    assert seen == [{}]
+
+
 def test_the_state_of_a_trainer_is_callbacks_progress_and_scaler(world: World) -> None:
     """All plain data."""
     run = world.run().train(world.callback(state_dict=lambda self: {"n": 1}))

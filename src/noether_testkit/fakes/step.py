@@ -28,7 +28,13 @@ class TrainerResult:
 
 
 def mean_squared_error(outputs: Tensors, targets: Tensors) -> dict[str, torch.Tensor]:
-    """Returns the mean squared error, summed over all targets, as `mse`."""
+    """Returns the mean squared error, summed over all targets, as `mse`.
+
+    Raises:
+        KeyError: There are no targets: the batch holds none of the trainer's target properties.
+    """
+    if not targets:
+        raise KeyError("The batch holds no target, so there is nothing to compare the outputs with.")
     return {"mse": reduce(add, [functional.mse_loss(outputs[key], targets[key]) for key in targets])}
 
 

@@ -137,7 +137,8 @@ class FakeTrainer(Strict):
             The total loss, all losses by name, and the outputs that the loss handed out, if any.
         """
         outputs = model(**{key: batch[key] for key in self.forward_properties if key in batch})
-        return result_of(self.loss_compute(outputs, {key: batch[key] for key in self.target_properties}))
+        targets = {key: batch[key] for key in self.target_properties if key in batch}
+        return result_of(self.loss_compute(outputs, targets))
 
     def state_dict(self) -> dict[str, Any]:
         """Returns what a checkpoint holds of the trainer: all callback states, and the progress."""
