@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from tests.adapters.conftest import install  # noqa: F401 - a fixture
 
 from noether_testkit.cli import main
 

@@ -9,6 +9,7 @@ from typing import Any
 from noether_testkit.adapters.framework import is_framework_class
 from noether_testkit.adapters.framework_classes import make_model
 from noether_testkit.adapters.noether import FrameworkHarness
+from noether_testkit.adapters.release import notes_on_the_release
 from noether_testkit.contract.fake_harness import FakeHarness
 from noether_testkit.contract.harness import Harness
 from noether_testkit.contract.sandbox import sandbox
@@ -40,7 +41,7 @@ def harness_for(subject: Subject, framework: str = "auto") -> Harness:
     if framework == "noether" or (framework == "auto" and is_framework_class(subject.callback)):
         return FrameworkHarness()
     native = any(is_framework_class(each.callback) for each in (subject, *subject.companions))
-    return FakeHarness(model_of_the_framework() if native else FakeModel)
+    return FakeHarness(model_of_the_framework() if native else FakeModel, notes=notes_on_the_release())
 
 
 @cache

@@ -7,6 +7,7 @@ from pathlib import Path
 from noether_testkit.adapters.framework import DISTRIBUTION, installed_release, is_framework_class
 from noether_testkit.adapters.framework_classes import framework_classes
 from noether_testkit.adapters.framework_rig import FrameworkRig
+from noether_testkit.adapters.release import notes_on_the_release
 from noether_testkit.contract.harness import Outcome, Watcher
 from noether_testkit.contract.session import HookFaults, OnUse, Session
 from noether_testkit.contract.subject import Subject
@@ -36,7 +37,7 @@ class FrameworkHarness:
     def __init__(self) -> None:
         framework_classes()
         self.version = installed_release()
-        self.notes: tuple[str, ...] = ()
+        self.notes = notes_on_the_release(with_differences=True)
 
     def train(
         self,

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from noether_testkit import __version__
-from noether_testkit.cli import check, list_checks
+from noether_testkit.cli import check, doctor, list_checks
 from noether_testkit.cli.exit_codes import INTERRUPTED, KIT_FAULT, READER_GONE, USAGE
 from noether_testkit.errors import UsageError
 
-_COMMANDS = (check, list_checks)
+_COMMANDS = (check, list_checks, doctor)
 
 
 class _Parser(argparse.ArgumentParser):
