@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from noether_testkit.core.callbacks import CallbackBase
-from noether_testkit.core.utils.training import TrainingIteration, UpdateCounter
+from noether_testkit.core.utils.training import UpdateCounter
 from noether_testkit.fakes.batches import drop_metadata
 from noether_testkit.fakes.calling import Caller
 from noether_testkit.fakes.checkpoint_writer import FakeCheckpointWriter
@@ -18,6 +18,7 @@ from noether_testkit.fakes.data import Batch, FakeDataContainer
 from noether_testkit.fakes.log_writer import FakeLogWriter
 from noether_testkit.fakes.loop import TrainingLoop, evaluate
 from noether_testkit.fakes.model import FakeModel
+from noether_testkit.fakes.natives import KIT, Natives
 from noether_testkit.fakes.providers import FakeMetricPropertyProvider, FakePathProvider
 from noether_testkit.fakes.resume import ResumePoint
 from noether_testkit.fakes.step import Loss, Tensors, TrainerResult, mean_squared_error, result_of
@@ -40,6 +41,7 @@ class FakeTrainer(Strict):
         resume_point: The checkpoint that the run goes on from.
         loss: Computes the losses from outputs and targets.
         watch: Called around each call into a callback.
+        natives: The classes of the counter and of its points.
 
     Attributes:
         callbacks: The callbacks; empty until all are built and their keys are found to differ.
@@ -77,7 +79,9 @@ class FakeTrainer(Strict):
         resume_point: ResumePoint | None = None,
         loss: Loss | None = None,
         watch: Watch | None = None,
+        natives: Natives = KIT,
     ) -> None:
+        iteration = natives.TrainingIteration
         self.config = config
         self.data_container = data_container
         self.path_provider = path_provider
@@ -95,11 +99,11 @@ class FakeTrainer(Strict):
         self.skip_nan_loss_counter = 0
         self.initializer = resume_point
         self.updates_per_epoch = len(data_container.datasets["train"]) // config.effective_batch_size
-        self.start_checkpoint = TrainingIteration(0, 0, 0) if resume_point is None else resume_point.start_checkpoint()
-        self.end_checkpoint = TrainingIteration(config.max_epochs, config.max_updates, config.max_samples)
-        self.update_counter = UpdateCounter(
+        self.start_checkpoint = iteration(0, 0, 0) if resume_point is None else resume_point.start_checkpoint()
+        self.end_checkpoint = iteration(config.max_epochs, config.max_updates, config.max_samples)
+        self.update_counter: UpdateCounter = natives.UpdateCounter(
             self.start_checkpoint,
-            TrainingIteration(update=self.total_training_updates),
+            iteration(update=self.total_training_updates),
             self.updates_per_epoch,
             config.effective_batch_size,
         )
@@ -115,7 +119,8 @@ class FakeTrainer(Strict):
     def total_training_updates(self) -> int:
         """Updates in the whole run, those before a resume included."""
         end = self.end_checkpoint.to_fully_specified(self.updates_per_epoch, self.config.effective_batch_size)
-        return end.update or 0
+        updates: int = end.update or 0
+        return updates
 
     @staticmethod
     def drop_metadata(data: Batch) -> Batch:
