@@ -216,6 +216,23 @@ def test_callbacks_are_unknown_to_the_trainer_while_they_are_built(world: World)
     assert counts == [("__init__", 0), ("state_dict", 0), ("before_training", 2), ("after_training", 2)]
 
 
+def test_a_callback_finds_itself_among_the_callbacks_of_the_trainer(world: World) -> None:
+    """By identity, by equality and by class, in every hook of a run and of its resume."""
+    found: dict[str, list[bool]] = {}
+
+    def note(callback: Any, hook: str, arguments: Mapping[str, Any]) -> None:
+        callbacks = callback.trainer.callbacks
+        if callbacks:
+            seen = any(each is callback for each in callbacks) and callback in callbacks
+            found.setdefault(hook, []).append(seen and type(callback) in [type(each) for each in callbacks])
+
+    run = world.run(TrainingPlan(updates=4)).train(noting(world, note), noting(world, note, "CallbackBase"))
+    checkpoint = run.save_checkpoint()
+    world.run(TrainingPlan(updates=6).resumed(checkpoint)).train(noting(world, note))
+    assert all(all(each) for each in found.values()), found
+    assert set(HOOKS) == set(found)
+
+
 def test_the_hooks_of_an_update_come_in_their_order(world: World) -> None:
     """Tracking, then the rounds; the base class fires the turn within its round."""
     hooks: list[str] = []

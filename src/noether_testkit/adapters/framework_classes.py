@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from noether_testkit.adapters.framework import Need, calls_into_the_framework, import_framework
+from noether_testkit.adapters.watched import WatchedCallbacks
 from noether_testkit.contract.companions import companions_on
 from noether_testkit.contract.hooks import STATE_METHODS, TRAINING_HOOKS
 from noether_testkit.fakes.natives import Natives
@@ -130,6 +131,7 @@ def _trainer_on(base_trainer: Any) -> type:
         factories: Sequence[Any] = ()
         build: Any = None
         loss: Any = None
+        callbacks = WatchedCallbacks()
 
         def get_user_callbacks(self, model: Any, evaluation: bool = False) -> list[Any]:
             collaborators: Mapping[str, Any] = self._get_default_callback_kwargs(model)
@@ -138,4 +140,6 @@ def _trainer_on(base_trainer: Any) -> type:
         def loss_compute(self, forward_output: Any, targets: Any) -> Any:
             return (self.loss or mean_squared_error)(forward_output, targets)
 
+    # Python and the framework name it in their messages; users know only this name.
+    FactoryTrainer.__name__ = FactoryTrainer.__qualname__ = base_trainer.__name__
     return FactoryTrainer
