@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from noether_testkit.adapters import choice, framework_classes
+from noether_testkit.adapters import choice, drift, framework_classes
 from noether_testkit.adapters.framework import DISTRIBUTION
 from noether_testkit.adapters.framework_classes import FOR_A_RUN, FOR_THE_MODEL
 from noether_testkit.adapters.trial import require_working_framework
@@ -98,4 +98,5 @@ def _forget() -> None:
     framework_classes.model_classes.cache_clear()
     framework_classes.natives.cache_clear()
     choice.natives_of_the_framework.cache_clear()
+    drift.forget()
     require_working_framework.cache_clear()
