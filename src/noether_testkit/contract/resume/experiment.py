@@ -1,0 +1,216 @@
+"""One experiment: trains twice, once without and once with stops, and compares what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from noether_testkit.contract.bench import Bench
+from noether_testkit.contract.compare import Difference, differences, in_words
+from noether_testkit.contract.harness import Outcome
+from noether_testkit.contract.locate import in_words as error_in_words
+from noether_testkit.contract.resume.closeness import is_close
+from noether_testkit.contract.resume.files import contents, of_the_kit
+from noether_testkit.contract.resume.trial import Space, Trial
+from noether_testkit.fakes.lineage import is_early_stop
+
+COUNTERS = ("epoch", "update", "sample")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mismatch:
+    """One thing that a resumed run left otherwise than its twin.
+
+    Attributes:
+        kind: `error`, `decision`, `log`, `summary`, `file`, `weights`, `optimizer` or `state`.
+        what: What it is, in words, such as "the log value 'best' of update 6".
+        path: Its name among others of its kind, the same in every trial.
+        twin: The value in the run that was never stopped, in words.
+        resumed: The value in the resumed run, in words.
+        passes: Whether later values of the same name agree again, up to the end.
+        error: What ended the resumed run, for an `error`.
+    """
+
+    kind: str
+    what: str
+    path: str
+    twin: str
+    resumed: str
+    passes: bool = False
+    error: BaseException | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """What came of a trial.
+
+    Attributes:
+        trial: The trial.
+        mismatches: What differs; empty for a resume that leaves no trace.
+        refusal: The error by which the callback refused to be resumed, if it did.
+        is_void: Whether the run ended, of its own accord or with an error, before it could be stopped.
+    """
+
+    trial: Trial
+    mismatches: tuple[Mismatch, ...] = ()
+    refusal: BaseException | None = None
+    is_void: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Session:
+    """A run and the files that it left."""
+
+    outcome: Outcome
+    files: Mapping[str, Any]
+
+
+def experiment(bench: Bench, space: Space, trial: Trial) -> Experiment:
+    """Trains the twin that is never stopped, then the run that is, and compares them."""
+    subject = space.subject_of(trial)
+    twin = twin_of(bench, space, trial)
+    if twin.outcome.error is not None:
+        return Experiment(trial=trial, is_void=True)
+    files: dict[str, Any] = {}
+    ignored: set[str] = set()
+    checkpoint, last = None, 0
+    for stop in (*trial.stops, None):
+        plan = trial.plan if checkpoint is None else trial.plan.resumed(checkpoint, in_place=trial.in_place)
+        if stop is not None:
+            ends = replace(stop, after_update=stop.after_update + trial.lost)
+            plan = replace(plan, stop=ends, checkpoint_after=(stop.after_update,))
+        outcome = bench.train(plan, subject=subject)
+        refused = _refusal(bench, outcome) if checkpoint is not None else None
+        if refused is not None:
+            return Experiment(trial=trial, refusal=refused)
+        if stop is None:
+            files |= contents(outcome)
+            found = _mismatches(twin, Session(outcome=outcome, files=files), last, ignored)
+            return Experiment(trial=trial, mismatches=tuple(found))
+        if stop.after_update not in outcome.checkpoints:
+            early = () if checkpoint is None else _of_early_end(outcome, twin.outcome)
+            return Experiment(trial=trial, mismatches=early, is_void=not early)
+        files |= contents(outcome)
+        ignored |= of_the_kit(outcome)
+        checkpoint, last = outcome.checkpoints[stop.after_update], stop.after_update
+    raise AssertionError  # pragma: no cover - the loop returns
+
+
+def twin_of(bench: Bench, space: Space, trial: Trial) -> Session:
+    """Returns the run that is never stopped; trials with one plan, interval and course share it."""
+
+    def train() -> Session:
+        outcome = bench.train(trial.plan, subject=space.subject_of(trial))
+        return Session(outcome=outcome, files=contents(outcome))
+
+    return bench.once(f"twin {trial.plan} {trial.interval} {trial.course}", train)
+
+
+def unsteady_between(left: Session, right: Session) -> frozenset[tuple[str, str]]:
+    """Returns kind and path of what differs between two equal runs."""
+    return frozenset((each.kind, each.path) for each in _mismatches(left, right, 0))
+
+
+def _refusal(bench: Bench, outcome: Outcome) -> BaseException | None:
+    return next((found.error for found in outcome.hook_errors if bench.refuses(found.error)), None)
+
+
+def _of_early_end(outcome: Outcome, twin: Outcome) -> tuple[Mismatch, ...]:
+    return tuple(_of_errors(twin, outcome)) or tuple(_of_decisions(twin, outcome))
+
+
+def _mismatches(twin: Session, resumed: Session, last: int, ignored: Collection[str] = ()) -> Iterator[Mismatch]:
+    """Yields what differs after the last stop, the most telling first."""
+    mine, theirs = resumed.outcome, twin.outcome
+    errors = list(_of_errors(theirs, mine))
+    if errors:
+        yield from errors
+        return
+    yield from _of_decisions(theirs, mine)
+    yield from _of_log(theirs, mine, last)
+    yield from _of_leaves("summary", "the summary value", theirs.summary, mine.summary)
+    yield from _of_leaves("state", "the state at the end,", theirs.state, mine.state)
+    yield from _of_files({name: twin.files[name] for name in twin.files if name not in ignored}, resumed.files)
+    yield from _of_leaves("weights", "the weight at the end,", theirs.weights, mine.weights)
+    yield from _of_leaves("optimizer", "the optimiser at the end,", theirs.optimizer, mine.optimizer)
+
+
+def _of_errors(twin: Outcome, resumed: Outcome) -> Iterator[Mismatch]:
+    if resumed.error is None:
+        return
+    hook = next((str(found.moment) for found in resumed.hook_errors), "the trainer")
+    yield Mismatch(
+        kind="error",
+        what=f"what {hook} did",
+        path="error",
+        twin="nothing unusual" if twin.error is None else error_in_words(twin.error),
+        resumed=f"raised {error_in_words(resumed.error)}",
+        error=resumed.error,
+    )
+
+
+def _of_decisions(twin: Outcome, resumed: Outcome) -> Iterator[Mismatch]:
+    left, right = _end_of(twin), _end_of(resumed)
+    if left != right:
+        yield Mismatch(kind="decision", what="the end of the run", path="end", twin=left, resumed=right)
+
+
+def _end_of(outcome: Outcome) -> str:
+    stopped = any(is_early_stop(found.error) for found in outcome.hook_errors)
+    return f"{'stopped early' if stopped else 'trained to the end,'} after update {outcome.updates}"
+
+
+def _of_log(twin: Outcome, resumed: Outcome, last: int) -> Iterator[Mismatch]:
+    left, right = _by_key(twin.log, last), _by_key(resumed.log, last)
+    for key in [*left, *(key for key in right if key not in left)]:
+        yield from _of_series(key, left.get(key, {}), right.get(key, {}))
+
+
+def _of_series(key: str, left: Mapping[int, Any], right: Mapping[int, Any]) -> Iterator[Mismatch]:
+    updates = sorted({*left, *right})
+    wrong = [update for update in updates if not _agree(left, right, update)]
+    if not wrong:
+        return
+    first = wrong[0]
+    yield Mismatch(
+        kind="log",
+        what=f"the log value {key!r} of update {first}",
+        path=key,
+        twin=in_words(left[first]) if first in left else "not logged",
+        resumed=in_words(right[first]) if first in right else "not logged",
+        passes=len(updates) - updates.index(wrong[-1]) > 2,  # at least two values agree again
+    )
+
+
+def _agree(left: Mapping[int, Any], right: Mapping[int, Any], update: int) -> bool:
+    return update in left and update in right and is_close(left[update], right[update])
+
+
+def _by_key(log: Iterable[Mapping[str, Any]], last: int) -> dict[str, dict[int, Any]]:
+    found: dict[str, dict[int, Any]] = {}
+    for entry in log:
+        if entry["update"] > last:
+            for key, value in entry.items():
+                if key not in COUNTERS:
+                    found.setdefault(key, {})[entry["update"]] = value
+    return found
+
+
+def _of_files(twin: Mapping[str, Any], resumed: Mapping[str, Any]) -> Iterator[Mismatch]:
+    for name, content in twin.items():
+        if name not in resumed:
+            yield Mismatch(kind="file", what=f"the file {name}", path=name, twin="written", resumed="missing")
+        else:
+            yield from _of_leaves("file", f"the file {name},", content, resumed[name], prefix=name)
+
+
+def _of_leaves(kind: str, what: str, twin: Any, resumed: Any, prefix: str = "") -> Iterator[Mismatch]:
+    for each in _apart(twin, resumed, kind):
+        yield Mismatch(
+            kind=kind, what=f"{what} {each.path}", path=f"{prefix}{each.path}", twin=each.left, resumed=each.right
+        )
+
+
+def _apart(twin: Any, resumed: Any, kind: str) -> list[Difference]:
+    return [each for each in differences(twin, resumed, path=kind) if not is_close(*each.values)]
