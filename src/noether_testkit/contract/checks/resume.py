@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from noether_testkit.contract.bench import Bench, unfinished
-from noether_testkit.contract.check import BUILT, Finding, Force, check
+from noether_testkit.contract.check import BUILT, Finding, Force, NotApplicable, check
+from noether_testkit.contract.harness import Outcome
 from noether_testkit.contract.locate import in_words as error_in_words
-from noether_testkit.contract.resume import search, space_of
+from noether_testkit.contract.locate import place_of, place_of_error
+from noether_testkit.contract.resume import Draws, Experiment, Search, Space, experiment, search, space_of
 from noether_testkit.contract.resume.culprit import culprit_of
+from noether_testkit.contract.resume.sources import Source, missing_files, other_source
+from noether_testkit.contract.resume.tables import changed_tables
+from noether_testkit.plan import Checkpoint, Stop
 
 _SOUND_STATE = (
     *BUILT,
+    "fits-hook-signatures",
     "has-state-of-the-right-shape",
     "saves-and-loads-as-a-pair",
     "is-stateful-from-construction",
@@ -17,6 +25,14 @@ _SOUND_STATE = (
     "round-trips-its-state",
     "keeps-loaded-state-at-start",
 )
+_EXPLAINED = (
+    "leaves-grad-mode-alone",
+    "leaves-weights-untouched",
+    "leaves-modes-untouched",
+    "survives-a-zero-update-run",
+    "completes-an-ordinary-run",
+)
+_AS_IF = "resumes-as-if-uninterrupted"
 
 
 @check(
@@ -25,25 +41,244 @@ _SOUND_STATE = (
     why="A run of days is resumed several times: after a time limit, a crash, a better offer for the machine. What the "
     "callback forgets at that moment (a best value, a patience, an average) is wrong from then on, and no error tells.",
     after=_SOUND_STATE,
+    explained_by=(*_EXPLAINED, "resumes-from-its-source"),
 )
 def resumes_as_if_uninterrupted(bench: Bench) -> str | None:
     """Trains once without a stop and once with stops at the ends of intervals, and compares."""
-    if bench.rehearsal.outcome.error is not None:
-        raise unfinished(bench.rehearsal.outcome)
-    space = space_of(bench)
-    seen = search(bench, space)
+    space = _space(bench)
+
+    def counts(tried: Experiment) -> bool:
+        return not _only_by_crashes(bench, space, tried)
+
+    seen = search(bench, space, Draws(space=space), counts)
     if seen.found is None:
-        return f"It refuses to be resumed: {error_in_words(seen.refusals[0])}." if seen.refusals else None
-    trial, first = seen.found.trial, seen.found.mismatches[0]
-    culprit = culprit_of(bench, space, trial)
-    raise Finding(
-        seen=f"{trial}: {first.what} is {first.twin} in a run that was never stopped, and {first.resumed} in the "
-        f"resumed one. {culprit.sentence}".rstrip(),
+        return _remark(seen)
+    raise _finding(
+        bench,
+        space,
+        seen.found,
         expected="A resumed run leaves what a run leaves that was never stopped.",
         fix="Hand out in state_dict everything that later hooks read, and set it again in load_state_dict; what is "
         "too large for a state goes into files, and comes back in resume_from_checkpoint.",
-        location=culprit.location,
     )
 
 
-CHECKS = (resumes_as_if_uninterrupted,)
+@check(
+    force=Force.SHOULD,
+    promise="leaves the same when a run is stopped at any update, in the middle of an interval or an epoch too.",
+    why="Machines are taken away at any update, and checkpoints have an interval of their own. What is gathered "
+    "between two turns and counts beyond them is lost then.",
+    after=(*_SOUND_STATE, _AS_IF),
+    explained_by=_EXPLAINED,
+)
+def resumes_at_any_update(bench: Bench) -> str | None:
+    """Stops runs at any update; a window that was half full, and a warning in time, are limits and no faults."""
+    space = _space(bench)
+    seen = search(bench, space, Draws(space=space, anywhere=True), lambda tried: tried.warning is None)
+    if seen.found is None:
+        return _remark(seen)
+    raise _finding(
+        bench,
+        space,
+        seen.found,
+        expected="A run that is stopped between two turns leaves the same, but for what the first turn afterwards "
+        "gathers over half an interval.",
+        fix="Put what is gathered between two turns into the state as well, with the number of values in it, or warn "
+        "in load_state_dict or resume_from_checkpoint that it starts anew.",
+    )
+
+
+@check(
+    force=Force.MUST,
+    promise="leaves the same when the run died without its end hooks, and can tell its state after its own failure.",
+    why="Most runs that are resumed were not ended, they died: out of memory, out of time, out of power. No end hook "
+    "was called, and some updates after the checkpoint are trained a second time.",
+    after=(*_SOUND_STATE, _AS_IF),
+    explained_by=(*_EXPLAINED, "resumes-from-its-source"),
+)
+def resumes_after_a_crash(bench: Bench) -> str | None:
+    """Kills runs some updates after their checkpoint, and asks for the state right after a hook has failed."""
+    _require_state_after_failure(bench)
+    space = _space(bench)
+    for lost in (2, 0):
+        draws = Draws(space=space, lost=lost, crashes_only=True)
+        seen = search(bench, space, draws, lambda _: True)
+        if seen.found is not None:
+            raise _finding(
+                bench,
+                space,
+                seen.found,
+                expected="A run that was killed and resumed leaves what a run leaves that was never stopped.",
+                fix="Do not count on after_training for anything that a resume needs, and take from the checkpoint "
+                "what belongs to it, not what is newest on disk.",
+            )
+    return _remark(seen)
+
+
+@check(
+    force=Force.MUST,
+    promise="restores from the paths and the checkpoint that it is asked to resume from, and from no other.",
+    why="A run is often resumed from a checkpoint before the last one, because later ones are spoilt. A callback that "
+    "takes the newest file, or one of its new run, then goes on with something else than the model does.",
+    after=_SOUND_STATE,
+    explained_by=("fits-hook-signatures",),
+)
+def resumes_from_its_source(bench: Bench) -> str | None:
+    """Resumes from an early checkpoint, once with and once without later files around, and in its own folder."""
+    found = other_source(bench, _space(bench))
+    if found is None:
+        return None
+    raise Finding(
+        seen=f"{_SOURCES[found.kind]} {found.mismatch.what} is {found.mismatch.twin} where only the files of that "
+        f"checkpoint are there, and {found.mismatch.resumed} {found.beside}.",
+        expected="What is restored depends on the checkpoint that was asked for, and on nothing else.",
+        fix="Read below resumption_paths.checkpoint_path, and only files with the tag in "
+        "self.trainer.initializer.checkpoint_tag; not the newest, not `latest`, not those of the new run's own paths.",
+        location=found.location,
+    )
+
+
+@check(
+    force=Force.SHOULD,
+    promise="says so clearly, or starts afresh with a warning, where the files of its resume are missing.",
+    why="Checkpoints are copied, pruned and renamed. A callback that misses its file in silence goes on with an empty "
+    "average; one that dies of an AttributeError keeps the whole run from being resumed.",
+    after=(*_SOUND_STATE, _AS_IF),
+)
+def resumes_without_its_files(bench: Bench) -> str | None:
+    """Deletes the callback's own files before a resume."""
+    found = missing_files(bench, _space(bench))
+    if found is None:
+        raise NotApplicable("It wrote no file of its own before the stop.")
+    if isinstance(found, str):
+        return found
+    raise Finding(
+        seen=f"Without {found.file}, {found.what}.",
+        expected="An error that names the missing file, or a warning and a fresh start.",
+        fix="Look whether the file is there in resume_from_checkpoint; where it is not, raise an error that names it, "
+        "or log a warning and start afresh.",
+        location=found.location,
+    )
+
+
+@check(
+    force=Force.SHOULD,
+    promise="goes on with its tables and logs: loses no row, doubles no row, and writes one header.",
+    why="A table that is opened for writing at every start holds the last session only. What was measured in the days "
+    "before is gone, and nobody looks before it is needed.",
+    after=(*_SOUND_STATE, _AS_IF),
+)
+def continues_its_output_files(bench: Bench) -> str | None:
+    """Resumes in the same run folder, and compares the rows of text files."""
+    found = changed_tables(bench, _space(bench))
+    if found is None:
+        return None
+    raise Finding(
+        seen=f"{found.trial}, resumed in the same folder: {found.file} {found.what}.",
+        expected="The same rows as in a run that was never stopped, under one header.",
+        fix="Open the file with mode 'a', and write the header only where the file is new; where rows of updates that "
+        "are trained again may be there, drop those after self.trainer.start_checkpoint first.",
+        location=found.location,
+    )
+
+
+_SOURCES = {
+    Source.LATER: "Resumed from an early checkpoint:",
+    Source.OTHER_RUN: "Resumed from a checkpoint:",
+    Source.OWN_FOLDER: "Resumed in a run folder of its own:",
+}
+
+
+def _space(bench: Bench) -> Space:
+    if bench.rehearsal.outcome.error is not None:
+        raise unfinished(bench.rehearsal.outcome)
+    space = bench.once("space of trials", lambda: space_of(bench))
+    return replace(space, subject=bench.subject)
+
+
+def _only_by_crashes(bench: Bench, space: Space, tried: Experiment) -> bool:
+    """Returns whether the same trial holds where the run is ended in order; that is a matter of another check."""
+    if all(stop.kind != "crash" for stop in tried.trial.stops):
+        return False
+    orderly = tuple(replace(stop, kind="early-stop") for stop in tried.trial.stops)
+    return not experiment(bench, space, replace(tried.trial, stops=orderly)).mismatches
+
+
+def _finding(bench: Bench, space: Space, found: Experiment, *, expected: str, fix: str) -> Finding:
+    first = found.mismatches[0]
+    culprit = culprit_of(bench, space, found.trial)
+    seen = f"{str(found.trial).capitalize()}: {first.what} is {first.twin} in a run that was never stopped, and "
+    seen += f"{first.resumed} in the resumed one. {culprit.sentence}"
+    place = place_of_error(first.error) if first.error is not None else None
+    return Finding(seen=seen.rstrip(), expected=expected, fix=fix, location=place or culprit.location)
+
+
+def _remark(seen: Search) -> str | None:
+    if seen.refusals:
+        return f"It refuses to be resumed: {error_in_words(seen.refusals[0])}."
+    if seen.warned:
+        return f"{str(seen.warned[0].trial).capitalize()}: it warned when it was restored: {seen.warned[0].warning}"
+    if seen.passing:
+        tried = seen.passing[0]
+        return f"{str(tried.trial).capitalize()}: {tried.mismatches[0].what} differs, and later ones agree again."
+    if seen.tried == 0:
+        raise NotApplicable("No run could be stopped before the callback ended it.")
+    if seen.unsteady:
+        names = sorted({path for _, path in seen.unsteady})
+        return f"Not compared, because it differs between two equal runs: {', '.join(names)}."
+    return None
+
+
+def _require_state_after_failure(bench: Bench) -> None:
+    """Lets a call of the callback fail in a round, where the trainer saves a checkpoint before it dies."""
+    for hook, method, _ in bench.rehearsal.outcome.uses:
+        if hook not in ("after_update", "after_epoch"):
+            continue
+        outcome = bench.train(hook_faults={(hook, method, 1): _injected})
+        raised = next((found.error for found in outcome.hook_errors if found.moment.hook == "state_dict"), None)
+        if raised is not None:
+            raise _state_lost(bench, f"after {method} had failed in {hook}, state_dict raised {error_in_words(raised)}")
+        refused = _load_error(bench, outcome)
+        if refused is not None:
+            raise _state_lost(
+                bench,
+                f"the state saved after {method} had failed in {hook} cannot be loaded: {error_in_words(refused)}",
+            )
+
+
+def _load_error(bench: Bench, outcome: Outcome) -> BaseException | None:
+    """Returns what a resume from the checkpoint raised that the trainer saved when it died."""
+    if outcome.run_folder is None:
+        return None
+    files = sorted((outcome.run_folder / "checkpoints").glob("*.error_trainer.th"))
+    if not files:
+        return None
+    tag = files[-1].name.partition("_cp=")[2].removesuffix("_trainer.th")
+    checkpoint = Checkpoint(output_root=outcome.run_folder.parent, run_id=outcome.run_folder.name, tag=tag)
+    resumed = bench.train(replace(bench.plan.resumed(checkpoint), stop=Stop(after_update=1)))
+    errors = (found for found in resumed.hook_errors if found.moment.hook == "load_state_dict")
+    return next((found.error for found in errors if not bench.refuses(found.error)), None)
+
+
+def _state_lost(bench: Bench, what: str) -> Finding:
+    callback, _ = bench.build()
+    return Finding(
+        seen=f"In a round of an ordinary run, {what}.",
+        expected="The state can be told, saved and loaded at any moment, after a failure as well.",
+        fix="Change attributes only when all that can fail is done, so that they fit together at every moment.",
+        location=place_of(type(callback)),
+    )
+
+
+def _injected() -> BaseException:
+    return RuntimeError("This call fails because the kit makes it fail.")
+
+
+CHECKS = (
+    resumes_as_if_uninterrupted,
+    resumes_at_any_update,
+    resumes_after_a_crash,
+    resumes_from_its_source,
+    resumes_without_its_files,
+    continues_its_output_files,
+)

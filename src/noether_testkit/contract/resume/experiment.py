@@ -12,10 +12,12 @@ from noether_testkit.contract.harness import Outcome
 from noether_testkit.contract.locate import in_words as error_in_words
 from noether_testkit.contract.resume.closeness import is_close
 from noether_testkit.contract.resume.files import contents, of_the_kit
+from noether_testkit.contract.resume.restoring import Restoring
 from noether_testkit.contract.resume.trial import Space, Trial
 from noether_testkit.fakes.lineage import is_early_stop
 
 COUNTERS = ("epoch", "update", "sample")
+_ENOUGH_TO_TELL = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +30,7 @@ class Mismatch:
         path: Its name among others of its kind, the same in every trial.
         twin: The value in the run that was never stopped, in words.
         resumed: The value in the resumed run, in words.
-        passes: Whether later values of the same name agree again, up to the end.
+        passes: Whether later values of the same name agree again, up to the end, or too few are left to tell.
         error: What ended the resumed run, for an `error`.
     """
 
@@ -49,12 +51,14 @@ class Experiment:
         trial: The trial.
         mismatches: What differs; empty for a resume that leaves no trace.
         refusal: The error by which the callback refused to be resumed, if it did.
+        warning: What the callback warned of when it was restored, if it did.
         is_void: Whether the run ended, of its own accord or with an error, before it could be stopped.
     """
 
     trial: Trial
     mismatches: tuple[Mismatch, ...] = ()
     refusal: BaseException | None = None
+    warning: str | None = None
     is_void: bool = False
 
 
@@ -74,20 +78,22 @@ def experiment(bench: Bench, space: Space, trial: Trial) -> Experiment:
         return Experiment(trial=trial, is_void=True)
     files: dict[str, Any] = {}
     ignored: set[str] = set()
+    restoring = Restoring()
     checkpoint, last = None, 0
     for stop in (*trial.stops, None):
         plan = trial.plan if checkpoint is None else trial.plan.resumed(checkpoint, in_place=trial.in_place)
         if stop is not None:
             ends = replace(stop, after_update=stop.after_update + trial.lost)
             plan = replace(plan, stop=ends, checkpoint_after=(stop.after_update,))
-        outcome = bench.train(plan, subject=subject)
+        outcome = bench.train(plan, subject=subject, watch=None if checkpoint is None else restoring)
         refused = _refusal(bench, outcome) if checkpoint is not None else None
         if refused is not None:
             return Experiment(trial=trial, refusal=refused)
         if stop is None:
             files |= contents(outcome)
-            found = _mismatches(twin, Session(outcome=outcome, files=files), last, ignored)
-            return Experiment(trial=trial, mismatches=tuple(found))
+            found = mismatches(twin, Session(outcome=outcome, files=files), last, ignored)
+            lasting = tuple(each for each in found if each.path not in restoring.moved_on)
+            return Experiment(trial=trial, mismatches=lasting, warning=restoring.warning)
         if stop.after_update not in outcome.checkpoints:
             early = () if checkpoint is None else _of_early_end(outcome, twin.outcome)
             return Experiment(trial=trial, mismatches=early, is_void=not early)
@@ -109,18 +115,19 @@ def twin_of(bench: Bench, space: Space, trial: Trial) -> Session:
 
 def unsteady_between(left: Session, right: Session) -> frozenset[tuple[str, str]]:
     """Returns kind and path of what differs between two equal runs."""
-    return frozenset((each.kind, each.path) for each in _mismatches(left, right, 0))
+    return frozenset((each.kind, each.path) for each in mismatches(left, right, 0))
 
 
 def _refusal(bench: Bench, outcome: Outcome) -> BaseException | None:
-    return next((found.error for found in outcome.hook_errors if bench.refuses(found.error)), None)
+    errors = (found.error for found in outcome.hook_errors if not is_early_stop(found.error))
+    return next((error for error in errors if bench.refuses(error)), None)
 
 
 def _of_early_end(outcome: Outcome, twin: Outcome) -> tuple[Mismatch, ...]:
     return tuple(_of_errors(twin, outcome)) or tuple(_of_decisions(twin, outcome))
 
 
-def _mismatches(twin: Session, resumed: Session, last: int, ignored: Collection[str] = ()) -> Iterator[Mismatch]:
+def mismatches(twin: Session, resumed: Session, last: int, ignored: Collection[str] = ()) -> Iterator[Mismatch]:
     """Yields what differs after the last stop, the most telling first."""
     mine, theirs = resumed.outcome, twin.outcome
     errors = list(_of_errors(theirs, mine))
@@ -130,10 +137,10 @@ def _mismatches(twin: Session, resumed: Session, last: int, ignored: Collection[
     yield from _of_decisions(theirs, mine)
     yield from _of_log(theirs, mine, last)
     yield from _of_leaves("summary", "the summary value", theirs.summary, mine.summary)
-    yield from _of_leaves("state", "the state at the end,", theirs.state, mine.state)
+    yield from _of_leaves("state", "the value at the end of", theirs.state, mine.state)
     yield from _of_files({name: twin.files[name] for name in twin.files if name not in ignored}, resumed.files)
-    yield from _of_leaves("weights", "the weight at the end,", theirs.weights, mine.weights)
-    yield from _of_leaves("optimizer", "the optimiser at the end,", theirs.optimizer, mine.optimizer)
+    yield from _of_leaves("weights", "the value at the end of", theirs.weights, mine.weights)
+    yield from _of_leaves("optimizer", "the value at the end of", theirs.optimizer, mine.optimizer)
 
 
 def _of_errors(twin: Outcome, resumed: Outcome) -> Iterator[Mismatch]:
@@ -179,8 +186,16 @@ def _of_series(key: str, left: Mapping[int, Any], right: Mapping[int, Any]) -> I
         path=key,
         twin=in_words(left[first]) if first in left else "not logged",
         resumed=in_words(right[first]) if first in right else "not logged",
-        passes=len(updates) - updates.index(wrong[-1]) > 2,  # at least two values agree again
+        passes=_may_pass(updates, wrong),
     )
+
+
+def _may_pass(updates: list[int], wrong: list[int]) -> bool:
+    """Returns whether a series may be one over a window, which had to fill up again after the resume.
+
+    It agrees again up to the end, for two values at least; where it has fewer than four values, nobody can tell.
+    """
+    return len(updates) < _ENOUGH_TO_TELL or len(updates) - updates.index(wrong[-1]) > 2
 
 
 def _agree(left: Mapping[int, Any], right: Mapping[int, Any], update: int) -> bool:

@@ -85,6 +85,7 @@ class Space:
         whole_epochs: Whether only the ends of epochs are boundaries: it gathers over epochs.
         own: The intervals of the callback and its descendants.
         any_data: Whether a run can be resumed without a shift of its data, whatever its batches.
+        iterates: Whether the callback iterates over data in a harness that shifts them at some resumes.
     """
 
     subject: Subject
@@ -95,6 +96,7 @@ class Space:
     whole_epochs: bool
     own: tuple[Interval, ...]
     any_data: bool
+    iterates: bool
 
     def subject_of(self, trial: Trial) -> Subject:
         """Returns the subject with the interval and the metrics of a trial."""
@@ -114,6 +116,8 @@ class Space:
     def boundaries(self, plan: TrainingPlan, interval: Interval | None) -> list[int]:
         """Returns the updates before the last one after which the callback has finished all it gathered."""
         intervals = self.own if interval is None else (interval,)
+        if self.iterates and any(unit == "every_n_samples" for unit, _ in intervals):
+            return []
         return [update for update in range(1, plan.total_updates) if self._is_boundary(plan, intervals, update)]
 
     def kinds(self, plan: TrainingPlan, update: int) -> tuple[StopKind, ...]:
@@ -142,6 +146,7 @@ def space_of(bench: Bench) -> Space:
         whole_epochs=_gathers_over_epochs(bench, callback, own),
         own=own,
         any_data=bench.shifts_no_data,
+        iterates=not bench.shifts_no_data and bool(data_iterators(callback)),
     )
 
 
