@@ -74,7 +74,7 @@ def experiment(bench: Bench, space: Space, trial: Trial) -> Experiment:
     """Trains the twin that is never stopped, then the run that is, and compares them."""
     subject = space.subject_of(trial)
     twin = twin_of(bench, space, trial)
-    if twin.outcome.error is not None:
+    if twin.outcome.error is not None or any(stop.after_update >= twin.outcome.updates for stop in trial.stops):
         return Experiment(trial=trial, is_void=True)
     files: dict[str, Any] = {}
     ignored: set[str] = set()

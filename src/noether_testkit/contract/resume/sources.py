@@ -85,7 +85,11 @@ def other_source(bench: Bench, space: Space) -> OtherSource | None:
 
 
 def missing_files(bench: Bench, space: Space) -> MissingFiles | str | None:
-    """Deletes what the callback wrote itself before a resume; a text says how it took that, `None` that there is none."""
+    """Deletes what the callback wrote itself before a resume.
+
+    Returns:
+        What went wrong, or in words how the callback took it, or `None` where it wrote nothing.
+    """
     trial = _two_stops(space)
     if trial is None:
         return None
