@@ -50,7 +50,13 @@ def resumes_as_if_uninterrupted(bench: Bench) -> str | None:
     def counts(tried: Experiment) -> bool:
         return not _only_by_crashes(bench, space, tried)
 
-    seen = search(bench, space, Draws(space=space), counts)
+    def is_window(tried: Experiment) -> bool:
+        return culprit_of(bench, space, tried.trial).is_window
+
+    draws = Draws(space=space)
+    seen = search(bench, draws, counts, is_window)
+    if seen.found is None:
+        _look_far_ahead(bench, draws, seen)
     if seen.found is None:
         return _remark(seen)
     raise _finding(
@@ -69,12 +75,17 @@ def resumes_as_if_uninterrupted(bench: Bench) -> str | None:
     why="Machines are taken away at any update, and checkpoints have an interval of their own. What is gathered "
     "between two turns and counts beyond them is lost then.",
     after=(*_SOUND_STATE, _AS_IF),
-    explained_by=_EXPLAINED,
+    explained_by=(*_EXPLAINED, "resumes-from-its-source", "resumes-after-a-crash"),
 )
 def resumes_at_any_update(bench: Bench) -> str | None:
     """Stops runs at any update; a window that was half full, and a warning in time, are limits and no faults."""
     space = _space(bench)
-    seen = search(bench, space, Draws(space=space, anywhere=True), lambda tried: tried.warning is None)
+
+    def counts(tried: Experiment) -> bool:
+        return tried.warning is None and not _says_what_is_missing(tried)
+
+    draws = Draws(space=space, anywhere=True, laid=4, count=4)
+    seen = search(bench, draws, counts, lambda _: True)
     if seen.found is None:
         return _remark(seen)
     raise _finding(
@@ -101,8 +112,8 @@ def resumes_after_a_crash(bench: Bench) -> str | None:
     _require_state_after_failure(bench)
     space = _space(bench)
     for lost in (2, 0):
-        draws = Draws(space=space, lost=lost, crashes_only=True)
-        seen = search(bench, space, draws, lambda _: True)
+        draws = Draws(space=space, lost=lost, crashes_only=True, laid=2, count=lost)
+        seen = search(bench, draws, lambda _: True, lambda _: True)
         if seen.found is not None:
             raise _finding(
                 bench,
@@ -196,6 +207,22 @@ def _space(bench: Bench) -> Space:
     return replace(space, subject=bench.subject)
 
 
+def _look_far_ahead(bench: Bench, draws: Draws, seen: Search) -> None:
+    """Tries one long run where attributes were lost that made no difference in the short ones."""
+    trial = draws.long_one()
+    if trial is None or seen.refusals or not culprit_of(bench, draws.space, trial).lost:
+        return
+    tried = experiment(bench, draws.space, trial)
+    decided = tuple(each for each in tried.mismatches if each.kind == "decision")
+    if decided:
+        seen.found = replace(tried, mismatches=decided)
+
+
+def _says_what_is_missing(tried: Experiment) -> bool:
+    """Returns whether the resumed run died of a file that is not there, which the error names."""
+    return isinstance(tried.mismatches[0].error, OSError)
+
+
 def _only_by_crashes(bench: Bench, space: Space, tried: Experiment) -> bool:
     """Returns whether the same trial holds where the run is ended in order; that is a matter of another check."""
     if all(stop.kind != "crash" for stop in tried.trial.stops):
@@ -207,8 +234,10 @@ def _only_by_crashes(bench: Bench, space: Space, tried: Experiment) -> bool:
 def _finding(bench: Bench, space: Space, found: Experiment, *, expected: str, fix: str) -> Finding:
     first = found.mismatches[0]
     culprit = culprit_of(bench, space, found.trial)
-    seen = f"{str(found.trial).capitalize()}: {first.what} is {first.twin} in a run that was never stopped, and "
-    seen += f"{first.resumed} in the resumed one. {culprit.sentence}"
+    what = f"{first.what} is {first.twin} in a run that was never stopped, and {first.resumed} in the resumed one."
+    if first.error is not None:
+        what = f"a run that was never stopped goes through, and in the resumed one {first.what} {first.resumed}."
+    seen = f"{str(found.trial).capitalize()}: {what} {culprit.sentence}"
     place = place_of_error(first.error) if first.error is not None else None
     return Finding(seen=seen.rstrip(), expected=expected, fix=fix, location=place or culprit.location)
 

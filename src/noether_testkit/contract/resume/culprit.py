@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from noether_testkit.contract.resume.closeness import is_close
 from noether_testkit.contract.resume.trial import Space, Trial
 from noether_testkit.contract.subject import COLLABORATORS
 
+_SHOWN = 3
 _NOT_ITS_OWN = frozenset({*COLLABORATORS, "writer", "_logger", "logger", "total_data_time", "sampler_config"})
 
 
@@ -25,12 +27,33 @@ class Culprit:
     """What most likely was lost.
 
     Attributes:
-        sentence: Names the attributes; empty where all came back.
+        lost: What differs between the attributes before the save and after the restore.
         location: The class of the callback.
+        fresh: The attributes of a callback that was just built.
     """
 
-    sentence: str
+    lost: tuple[Difference, ...]
     location: str | None
+    fresh: Mapping[str, Any]
+
+    @property
+    def sentence(self) -> str:
+        """Names the attributes; empty where all came back."""
+        if not self.lost:
+            return ""
+        told = (f"{_attribute(each)} was {each.left} before, and {each.right} after the restore" for each in self.lost)
+        return f"Most likely lost: {'; '.join(islice(told, _SHOWN))}."
+
+    @property
+    def is_window(self) -> bool:
+        """Whether what was lost are collections that start empty again, as a window of the last values does."""
+        return bool(self.lost) and all(self._starts_again(each) for each in self.lost)
+
+    def _starts_again(self, each: Difference) -> bool:
+        left, right = each.values
+        fresh = self.fresh.get(_name_in(each.path))
+        is_collection = hasattr(left, "__len__") and not isinstance(left, str | bytes)
+        return is_collection and not differences(fresh, right, path=each.path)
 
 
 def culprit_of(bench: Bench, space: Space, trial: Trial) -> Culprit:
@@ -41,12 +64,14 @@ def culprit_of(bench: Bench, space: Space, trial: Trial) -> Culprit:
     plan = replace(trial.plan, stop=replace(stop, kind="crash"), checkpoint_after=(stop.after_update,))
     outcome = bench.train(plan, subject=subject, watch=_keeping(saved))
     checkpoint = outcome.checkpoints.get(stop.after_update)
-    if checkpoint is None:
-        return Culprit(sentence="", location=None)
     restored: dict[str, Any] = {}
-    bench.train(trial.plan.resumed(checkpoint), subject=subject, watch=_keeping(restored, until="before_training"))
+    if checkpoint is not None:
+        bench.train(trial.plan.resumed(checkpoint), subject=subject, watch=_keeping(restored, until="before_training"))
     callback, _ = bench.build()
-    return Culprit(sentence=_sentence(saved, restored), location=place_of(type(callback)))
+    found = [each for each in differences(saved, restored, path="self") if not is_close(*each.values)]
+    return Culprit(
+        lost=tuple(found) if restored else (), location=place_of(type(callback)), fresh=attributes_of(callback)
+    )
 
 
 def attributes_of(callback: Any) -> dict[str, Any]:
@@ -72,17 +97,11 @@ def _keeping(attributes: dict[str, Any], until: str | None = None) -> Watcher:
     return watch
 
 
-def _sentence(saved: Mapping[str, Any], restored: Mapping[str, Any]) -> str:
-    lost = [each for each in differences(saved, restored, path="self") if not is_close(*each.values)]
-    if not lost:
-        return ""
-    told = "; ".join(
-        f"{_attribute(each)} was {each.left} before, and {each.right} after the restore" for each in lost[:3]
-    )
-    return f"Most likely lost: {told}."
-
-
 def _attribute(difference: Difference) -> str:
     """Returns `self.best['x']` for the path `self['best']['x']`."""
-    name, _, rest = difference.path.removeprefix("self['").partition("']")
-    return f"self.{name}{rest}"
+    rest = difference.path.removeprefix("self['").partition("']")[2]
+    return f"self.{_name_in(difference.path)}{rest}"
+
+
+def _name_in(path: str) -> str:
+    return path.removeprefix("self['").partition("']")[0]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TYPE_CHECKING
 
+from noether_testkit.contract.ordinary import LONGEST
 from noether_testkit.contract.resume.trial import SERIES, Interval, Space, Trial, longest
 from noether_testkit.plan import Stop, StopKind, TrainingPlan
 
@@ -22,15 +24,34 @@ class Draws:
         anywhere: Whether a run is stopped at any update, rather than at the ends of intervals.
         lost: How many updates a crash costs after the checkpoint; nothing for an orderly stop.
         crashes_only: Whether runs are only killed.
+        laid: How many trials are laid out, at most.
+        count: How many are drawn where those hold.
     """
 
     space: Space
     anywhere: bool = False
     lost: int = 0
     crashes_only: bool = False
+    laid: int = 6
+    count: int = 4
 
     def laid_out(self) -> Iterator[Trial]:
         """Yields trials at the own interval: each course of the metrics, stops early and in the middle, each kind."""
+        yield from islice(self._laid_out(), self.laid)
+
+    def long_one(self) -> Trial | None:
+        """Returns a long trial, stopped early, with metrics that get worse: a large patience shows only there."""
+        space = self.space
+        own = next(iter(space.own), None)
+        short = self._plan(own, updates_per_epoch=4, batch_size=space.batch_sizes[0])
+        plan = replace(short, updates=LONGEST)
+        places = self._places(short, None)
+        if not places:
+            return None
+        stop = Stop(after_update=places[min(2, len(places) - 1)], kind="early-stop")
+        return Trial(plan=plan, stops=(stop,), course="getting worse if low is good")
+
+    def _laid_out(self) -> Iterator[Trial]:
         space = self.space
         plan = self._plan(next(iter(space.own), None), updates_per_epoch=4, batch_size=space.batch_sizes[0])
         places = self._places(plan, None)
@@ -53,6 +74,8 @@ class Draws:
 
         The same trials are drawn each time, and nothing is kept on disk.
         """
+        if budget == 0:
+            return None
         from hypothesis import HealthCheck, Phase, Verbosity, find, settings
         from hypothesis.errors import NoSuchExample
 

@@ -149,7 +149,7 @@ def _of_errors(twin: Outcome, resumed: Outcome) -> Iterator[Mismatch]:
     hook = next((str(found.moment) for found in resumed.hook_errors), "the trainer")
     yield Mismatch(
         kind="error",
-        what=f"what {hook} did",
+        what=hook,
         path="error",
         twin="nothing unusual" if twin.error is None else error_in_words(twin.error),
         resumed=f"raised {error_in_words(resumed.error)}",

@@ -15,11 +15,10 @@ from noether_testkit.contract.resume.experiment import (
     unsteady_between,
 )
 from noether_testkit.contract.resume.files import contents
-from noether_testkit.contract.resume.trial import Space, Trial
+from noether_testkit.contract.resume.trial import Trial
 
-DRAWN = 6
-"""Trials that are drawn where all that were laid out hold."""
 TRIED_TO_SHRINK = 120
+"""Trials that are drawn to find a small one that goes wrong, where a larger one did."""
 
 Judgement = Callable[[Experiment], bool]
 
@@ -45,31 +44,33 @@ class Search:
     tried: int = 0
 
 
-def search(bench: Bench, space: Space, draws: Draws, goes_wrong: Judgement) -> Search:
+def search(bench: Bench, draws: Draws, goes_wrong: Judgement, is_window: Judgement) -> Search:
     """Looks for the smallest trial in which a resumed run differs from its twin.
 
     Args:
         bench: Where to train.
-        space: The trials that make sense.
         draws: What to try.
-        goes_wrong: Says whether what differs counts; it is asked for trials with something that lasts.
+        goes_wrong: Says whether what differs counts.
+        is_window: Says, of log values that differ for a while and then agree again, whether that is no more than a
+            window that had to fill up.
     """
-    return _Searcher(bench, space, draws, goes_wrong).run()
+    return _Searcher(bench, draws, goes_wrong, is_window).run()
 
 
 class _Searcher:
-    def __init__(self, bench: Bench, space: Space, draws: Draws, goes_wrong: Judgement) -> None:
+    def __init__(self, bench: Bench, draws: Draws, goes_wrong: Judgement, is_window: Judgement) -> None:
         self._bench = bench
-        self._space = space
+        self._space = draws.space
         self._draws = draws
         self._judge = goes_wrong
+        self._is_window = is_window
         self._seen: dict[Trial, Experiment] = {}
         self._verdicts: dict[Trial, bool] = {}
         self.search = Search()
 
     def run(self) -> Search:
         laid_out = next((trial for trial in self._draws.laid_out() if self._goes_wrong(trial)), None)
-        budget = DRAWN if laid_out is None else TRIED_TO_SHRINK
+        budget = self._draws.count if laid_out is None else TRIED_TO_SHRINK
         found = self._draws.smallest(self._goes_wrong, budget) or laid_out
         if found is not None:
             self.search.found = self._steadily(self._seen[found])
@@ -86,8 +87,10 @@ class _Searcher:
         if tried.refusal is not None:
             self.search.refusals.append(tried.refusal)
         steady = self._steadily(tried)
-        if all(each.passes for each in steady.mismatches):
-            self.search.passing += [steady] if steady.mismatches else []
+        if not steady.mismatches:
+            return False
+        if all(each.passes for each in steady.mismatches) and self._is_window(steady):
+            self.search.passing.append(steady)
             return False
         if not self._judge(steady):
             self.search.warned += [steady] if steady.warning else []

@@ -55,7 +55,7 @@ def other_source(bench: Bench, space: Space) -> OtherSource | None:
     first, second = trial.stops
     clean = _resumed(bench, space, trial, _stopped(bench, space, trial, first))
     if clean.error is not None:
-        return None
+        return _needs_its_own_folder(bench, space, trial, clean)
     settings: list[tuple[Source, str, Callable[[], Outcome]]] = [
         (
             Source.LATER,
@@ -76,12 +76,28 @@ def other_source(bench: Bench, space: Space) -> OtherSource | None:
     for kind, beside, resume in settings:
         mismatch = _first_difference(bench, space, trial, clean, resume)
         if mismatch is not None:
-            callback, _ = bench.build()
-            method = getattr(type(callback), "resume_from_checkpoint", None)
-            own = is_overridden(callback, "resume_from_checkpoint")
-            location = place_of(method) if own and method else place_of(type(callback))
-            return OtherSource(kind=kind, mismatch=mismatch, beside=beside, location=location)
+            return OtherSource(kind=kind, mismatch=mismatch, beside=beside, location=_place_of_resume(bench))
     return None
+
+
+def _needs_its_own_folder(bench: Bench, space: Space, trial: Trial, clean: Outcome) -> OtherSource | None:
+    """Returns what a resume that died says about its source: whether it goes through in the folder of the old run."""
+    in_place = _resumed(bench, space, trial, _stopped(bench, space, trial, trial.stops[0]), in_place=True)
+    if in_place.error is not None:
+        return None
+    (died,) = mismatches(_bare(in_place), _bare(clean), trial.stops[0].after_update)
+    return OtherSource(
+        kind=Source.OWN_FOLDER,
+        mismatch=died,
+        beside="although resumption_paths leads to its files, and it goes through in the folder of the old run",
+        location=_place_of_resume(bench),
+    )
+
+
+def _place_of_resume(bench: Bench) -> str | None:
+    callback, _ = bench.build()
+    own = is_overridden(callback, "resume_from_checkpoint")
+    return place_of(type(callback).resume_from_checkpoint if own else type(callback))
 
 
 def missing_files(bench: Bench, space: Space) -> MissingFiles | str | None:

@@ -18,7 +18,7 @@ from noether_testkit.fakes.lineage import data_iterators, is_periodic
 from noether_testkit.plan import Stop, StopKind, TrainingPlan
 
 UNITS = ("every_n_updates", "every_n_epochs", "every_n_samples")
-TURNS = 8
+TURNS = 6
 """How often an interval is due in the longest trial."""
 
 SERIES: dict[str, Callable[[int], float]] = {
