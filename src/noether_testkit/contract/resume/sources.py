@@ -119,11 +119,11 @@ def missing_files(bench: Bench, space: Space) -> MissingFiles | str | None:
     name = deleted[0] if len(deleted) == 1 else f"{deleted[0]} and {len(deleted) - 1} more"
     if bare.error is not None:
         return _as_error(bench, bare, name)
-    mismatch = _first_difference(bench, space, trial, whole, lambda: bare)
-    if mismatch is None:
-        return "It resumes without its files as with them."
     if restoring.warning is not None:
         return f"Without its files it starts afresh, with a warning: {restoring.warning}"
+    mismatch = _first_difference(bench, space, trial, whole, lambda: bare, files=True)
+    if mismatch is None:
+        return "It resumes without its files as with them."
     callback, _ = bench.build()
     what = f"it was resumed without a word, and {mismatch.what} is {mismatch.resumed} instead of {mismatch.twin}"
     return MissingFiles(file=name, what=what, location=place_of(type(callback)))
@@ -194,15 +194,18 @@ def _checkpoint(stopped: Outcome, stop: Stop) -> Checkpoint | None:
 
 
 def _first_difference(
-    bench: Bench, space: Space, trial: Trial, clean: Outcome, resume: Callable[[], Outcome]
+    bench: Bench, space: Space, trial: Trial, clean: Outcome, resume: Callable[[], Outcome], *, files: bool = False
 ) -> Mismatch | None:
-    """Returns what differs for sure; files are left out, since each setting has other ones."""
-    last = trial.stops[0].after_update
-    found = [each for each in mismatches(_bare(clean), _bare(resume()), last) if each.kind != "file"]
+    """Returns what differs for sure; files count only where both runs have the same ones to begin with."""
+
+    def session(outcome: Outcome) -> Session:
+        return Session(outcome=outcome, files=contents(outcome) if files else {})
+
+    found = list(mismatches(session(clean), session(resume()), trial.stops[0].after_update))
     if not found:
         return None
     again = _resumed(bench, space, trial, _stopped(bench, space, trial, trial.stops[0]))
-    unsteady = unsteady_between(_bare(clean), _bare(again))
+    unsteady = unsteady_between(session(clean), session(again))
     return next((each for each in found if (each.kind, each.path) not in unsteady), None)
 
 
