@@ -143,10 +143,10 @@ class KeepsItsStateInFiles(PeriodicCallback):
     def periodic_callback(self, *, update_counter: UpdateCounter, **_: Any) -> None:
         for name, value in self.model.named_parameters():
             self.average.setdefault(name, value.detach().clone()).lerp_(value, 0.1)
-        self.checkpoint_writer.save_model_checkpoint("average", "latest", self.average)
+        self.checkpoint_writer.save_model_checkpoint(f"average_{self.checkpoint_key}", "latest", self.average)
 
     def resume_from_checkpoint(self, resumption_paths: Any, model: torch.nn.Module) -> None:
-        file = resumption_paths.checkpoint_path / "average_cp=latest_model.th"
+        file = resumption_paths.checkpoint_path / f"average_{self.checkpoint_key}_cp=latest_model.th"
         if file.exists():
             self.average = torch.load(file, map_location=model.device)["state_dict"]
 

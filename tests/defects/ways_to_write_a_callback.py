@@ -230,10 +230,11 @@ class KeepsItsConfig(PeriodicCallback):
 
 @innocent()
 class WritesAFileOfItsOwn(PeriodicCallback):
-    """Appends a line a turn to a file in the run folder."""
+    """Appends a line a turn to a file of its own in the run folder."""
 
     def periodic_callback(self, *, update_counter: UpdateCounter, **_: Any) -> None:
-        with (self.trainer.path_provider.run_output_path / "progress.csv").open("a") as file:
+        file_of_mine = self.trainer.path_provider.run_output_path / f"{self.checkpoint_key}.csv"
+        with file_of_mine.open("a") as file:
             file.write(f"{update_counter.update}\n")
 
 

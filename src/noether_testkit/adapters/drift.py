@@ -101,7 +101,7 @@ def _differences() -> Iterator[Drift]:
     mine, theirs = kit_specimens(), Specimens()
     try:
         theirs = framework_specimens()
-    except Exception as error:  # noqa: BLE001 - the framework may fail in any way
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - the framework may fail in any way
         yield Drift(
             where="BaseTrainer",
             says=f"The framework could not do a run of two updates ({_told(error)}), so what its objects get in "
@@ -132,7 +132,7 @@ def _original(pair: _Pair) -> Generator[Drift, None, Any]:
     """Yields what is missing, and returns the framework's class if it is there."""
     try:
         module = importlib.import_module(pair.module)
-    except Exception as error:  # noqa: BLE001 - a module can fail in any way
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a package may raise anything when it is imported
         yield Drift(where=pair.module, says=f"The framework's module cannot be imported ({_told(error)}).")
         return None
     original = getattr(module, pair.name, None)
@@ -199,5 +199,5 @@ def _drift(pair: _Pair, name: str, says: str) -> Drift:
     return Drift(where=f"{pair.name}.{name}", says=says)
 
 
-def _told(error: Exception) -> str:
+def _told(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"

@@ -42,14 +42,13 @@ class _Watched:
         callback = object.__getattribute__(self, "_callback")
         if name == "__class__":
             return type(callback)
-        value = getattr(callback, name)
         if name not in _WATCHED:
-            return value
+            return getattr(callback, name)
         around: Watch = object.__getattribute__(self, "_around")
 
         def call(*args: Any, **kwargs: Any) -> Any:
-            with around(HookCall(callback, name, kwargs)):
-                return value(*args, **kwargs)
+            with around(HookCall(callback, name, kwargs, args)):
+                return getattr(callback, name)(*args, **kwargs)
 
         return call
 

@@ -21,6 +21,7 @@ class Moment:
     Attributes:
         hook: Name of the method; `__init__` for the constructor.
         arguments: The keyword arguments.
+        positional: The arguments by position: the counter of `at_eval`, the state of `load_state_dict`.
         update: The update that the counter shows.
         model: The model of the run.
         owner: The class or factory of the callback.
@@ -33,6 +34,7 @@ class Moment:
     model: torch.nn.Module
     owner: Any
     stage: Stage
+    positional: tuple[Any, ...] = ()
 
     @property
     def callback(self) -> Any:

@@ -225,6 +225,7 @@ class Session:
         moment = Moment(
             hook=call.hook,
             arguments=call.arguments,
+            positional=call.positional,
             update=self._rig.update_counter.update,
             model=self._rig.model,
             owner=self._subject.callback,
