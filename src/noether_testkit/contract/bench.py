@@ -177,6 +177,16 @@ def unfinished(outcome: Outcome) -> Unjudged:
     return Unjudged(ORDINARY_RUN, f"the run ended with {what}" + (f" at {place}" if place else ""))
 
 
+def require_finished(outcome: Outcome) -> None:
+    """Raises the reason why a check of something else cannot judge, where the run broke.
+
+    Raises:
+        Unjudged: It broke.
+    """
+    if outcome.error is not None:
+        raise unfinished(outcome)
+
+
 class Enough(TestkitError):  # noqa: N818 - no error: ends a run of which enough was seen
     """Ends a run of which enough was seen."""
 

@@ -1,4 +1,4 @@
-"""Checks of how a callback is built."""
+"""Checks of the keywords that a callback is built with."""
 
 from __future__ import annotations
 
