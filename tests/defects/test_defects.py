@@ -25,7 +25,7 @@ MODULES = tuple(
 CASES = cases_of(MODULES)
 GUILTY = [case for case in CASES if case.mark.is_guilty]
 INNOCENT = [case for case in CASES if not case.mark.is_guilty]
-BROKEN = {"failed", "warned"}
+BROKEN = {"failed", "warned", "advised"}
 WITHOUT_PLACE = {"LogsAfterTheLastEntry"}
 """Guilty callbacks whose fault shows in the trainer, when none of their own code runs."""
 UNTOUCHED = {"passed", "blocked", "not-applicable"}

@@ -111,6 +111,15 @@ class Bench:
         """Returns whether an exception is an explicit refusal by the callback, with a reason."""
         return is_refusal(error, self.subject.callback)
 
+    def idle(self, **subject_fields: Any) -> Subject:
+        """Returns the subject with a callback that does nothing, to learn what happens without the callback."""
+        idle = next(base for base in type(self.build()[0]).__mro__ if base.__name__ == "CallbackBase")
+        return replace(self.subject, callback=idle, config=None, kwargs=None, companions=(), **subject_fields)
+
+    def would_break_anyway(self, plan: TrainingPlan, **subject_fields: Any) -> bool:
+        """Returns whether a plan breaks with a callback that does nothing, too; then the callback is not to blame."""
+        return self.train(plan, subject=self.idle(**subject_fields)).error is not None
+
     def once(self, name: str, observe: Callable[[], T]) -> T:
         """Returns an observation that several checks share, made by the first that asks for it."""
         memory = self.rehearsal.memory

@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 from noether_testkit.contract.check import Check
-from noether_testkit.contract.checks.hooks import gradients, runs, signatures
+from noether_testkit.contract.checks.hooks import evaluation, gradients, options, runs, signatures, stops
 
-CHECKS: tuple[Check, ...] = (*signatures.CHECKS, *gradients.CHECKS, *runs.CHECKS)
+CHECKS: tuple[Check, ...] = (
+    *signatures.CHECKS,
+    *gradients.CHECKS,
+    *runs.CHECKS,
+    *stops.CHECKS,
+    *evaluation.CHECKS,
+    *options.CHECKS,
+)

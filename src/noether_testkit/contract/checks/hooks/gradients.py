@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from noether_testkit.contract.bench import Bench, require_finished
 from noether_testkit.contract.check import BUILT, Finding, Force, check
+from noether_testkit.contract.graphs import Graph, GraphWatch
 from noether_testkit.contract.harness import Moment
 from noether_testkit.contract.hooks import TRAINING_HOOKS, place_of_hook
 from noether_testkit.contract.probes import AutogradProbe, Change, RecordedOperation, recorded_operations, watching
+from noether_testkit.contract.trials import with_outputs
 
 
 @check(
@@ -54,6 +57,58 @@ def leaves_grad_mode_alone(bench: Bench) -> None:
                 run(watch=watch, hook_faults={(hook, method, nth): _injected})
                 _require_same_modes(watch, f", after {method} had raised in it")
     require_finished(bench.rehearsal.outcome)
+
+
+@check(
+    force=Force.MUST,
+    promise="keeps and logs no tensor with a graph, and lets go of the graphs that it is given.",
+    why="A tensor with a graph holds every intermediate tensor of its forward pass. Kept from update to update, they "
+    "fill the memory of the GPU, until the run dies hours after its start.",
+    after=BUILT,
+    explained_by=("runs-without-grad",),
+)
+def keeps_no_graph(bench: Bench) -> None:
+    """Looks, before each next update and at the end, at what the callback holds and which graphs are still alive."""
+    graphs: list[Graph] = []
+    watch = GraphWatch(graphs)
+    outcome = bench.train(subject=with_outputs(bench.subject, lambda output: graphs.append(Graph(output))), watch=watch)
+    _require_no_graph(watch)
+    plain = GraphWatch([])
+    bench.train(watch=plain)
+    _require_no_graph(plain)
+    evaluation = GraphWatch([])
+    bench.evaluate(watch=evaluation)
+    _require_no_graph(evaluation)
+    if watch.leaked is not None and not outcome.hook_errors and not _leaks_anyway(bench):
+        raise Finding(
+            seen=f"The graph of update_outputs that was given at update {watch.leaked} is still alive two updates "
+            "later, held out of sight: by a module, a closure or a thread.",
+            expected="Nothing of a forward pass is left when the next update begins.",
+            fix="Keep values, not tensors with a graph: value.detach() for a tensor, value.item() for a number.",
+            location=watch.place,
+        )
+    require_finished(bench.rehearsal.outcome)
+
+
+def _leaks_anyway(bench: Bench) -> bool:
+    """Returns whether graphs stay alive with a callback that does nothing, too."""
+    graphs: list[Graph] = []
+    bench.train(subject=with_outputs(bench.idle(), lambda output: graphs.append(Graph(output))))
+    gc.collect()
+    return any(graph.is_alive for graph in graphs[:-2])
+
+
+def _require_no_graph(watch: GraphWatch) -> None:
+    if watch.kept is None:
+        return
+    where, tensor, moment = watch.kept
+    raise Finding(
+        seen=f"At {moment}, {where} holds a tensor {tensor} with a graph.",
+        expected="Nothing that outlasts an update carries a graph, whether it is kept, logged or saved.",
+        fix="Take the value without its graph where it is stored: value.detach() for a tensor, value.item() for a "
+        "number. Outputs that are held only until a later hook of the same update are let go of in after_update.",
+        location=watch.place,
+    )
 
 
 class _OperationWatch:
@@ -124,4 +179,4 @@ def _injected() -> BaseException:
     return RuntimeError("This call fails because the kit makes it fail.")
 
 
-CHECKS = (runs_without_grad, leaves_grad_mode_alone)
+CHECKS = (runs_without_grad, leaves_grad_mode_alone, keeps_no_graph)

@@ -6,11 +6,12 @@ import gc
 import sys
 from dataclasses import replace
 
-from noether_testkit.contract.bench import Bench, unfinished
+from noether_testkit.contract.bench import ORDINARY_RUN, Bench, unfinished
 from noether_testkit.contract.check import BUILT, Finding, Force, Unjudged, check
 from noether_testkit.contract.construction import build
 from noether_testkit.contract.harness import HookError, Outcome
 from noether_testkit.contract.locate import in_words, place_of_error
+from noether_testkit.contract.tiny import TinyRun, gathers, tiny_runs
 
 
 @check(
@@ -23,7 +24,9 @@ from noether_testkit.contract.locate import in_words, place_of_error
 def survives_a_zero_update_run(bench: Bench) -> str | None:
     """Calls the end hooks right after the start hooks, and drops a callback that never ran."""
     _require_quiet_drop(bench)
-    outcome = bench.train(replace(bench.plan, epochs=None, samples=None, updates=0))
+    outcome = bench.once(
+        "without updates", lambda: bench.train(replace(bench.plan, epochs=None, samples=None, updates=0))
+    )
     if outcome.error is None:
         return None
     if bench.rehearsal.outcome.error is not None:
@@ -42,23 +45,70 @@ def survives_a_zero_update_run(bench: Bench) -> str | None:
 
 @check(
     force=Force.MUST,
-    promise="completes an ordinary run, and an evaluation run or refuses it.",
+    promise="works with one update, one sample, and data sets that no batch fills.",
+    why="A trial run of one update, a test set smaller than a batch, or a last batch of one sample are everyday. A "
+    "callback that counts on more breaks there, most often in the end hook, when all the work is done.",
+    after=(*BUILT, ORDINARY_RUN),
+)
+def survives_tiny_runs(bench: Bench) -> str | None:
+    """Trains for one update, on one sample, and beside test sets of all sizes around a batch."""
+    remark = None
+    for run in tiny_runs(bench):
+        outcome = bench.train(run.plan, subject=run.subject)
+        if outcome.error is None:
+            continue
+        found = next(iter(outcome.hook_errors), None)
+        if found is not None and bench.refuses(found.error):
+            remark = f"It refuses {run.what}: {found.moment.hook} raised {in_words(found.error)}."
+            continue
+        if bench.would_break_anyway(run.plan, model=run.subject.model, datasets=run.subject.datasets):
+            continue
+        _require_gathered(bench, run, outcome)
+        raise Finding(
+            seen=f"In {run.what}, {'the trainer' if found is None else found.moment} raised {in_words(outcome.error)}.",
+            expected="The run goes through, however small it is.",
+            fix="Treat 'only one value', 'only one sample' and 'a smaller last batch' as cases of their own: ask for "
+            "len(...) before taking differences or deviations, name the dimension in squeeze(dim), and take the "
+            "size of a batch from the batch.",
+            location=place_of_error(outcome.error),
+        )
+    return remark
+
+
+@check(
+    force=Force.MUST,
+    promise="completes an ordinary run.",
     why="An error in a hook ends the whole run; in the tracking, start and end hooks not even a checkpoint is saved.",
     after=BUILT,
-    explained_by=("fits-hook-signatures", "leaves-grad-mode-alone", "has-state-of-the-right-shape"),
+    explained_by=(
+        "fits-hook-signatures",
+        "leaves-grad-mode-alone",
+        "stops-only-from-periodic-hooks",
+        "has-state-of-the-right-shape",
+    ),
 )
-def completes_an_ordinary_run(bench: Bench) -> str | None:
-    """Trains for two epochs, then evaluates."""
+def completes_an_ordinary_run(bench: Bench) -> None:
+    """Trains for two epochs, or longer where the interval needs it."""
     outcome = bench.rehearsal.outcome
     if outcome.error is not None:
         raise _broken(bench, outcome, "an ordinary run")
-    evaluation = bench.evaluate()
-    if evaluation.error is None:
-        return None
-    found = next(iter(evaluation.hook_errors), None)
-    if "trains-only" in bench.subject.declares or (found is not None and bench.refuses(found.error)):
-        return f"It does not work in an evaluation run: {in_words(evaluation.error)}."
-    raise _broken(bench, evaluation, "an evaluation run, which calls at_eval and neither start nor end hooks")
+
+
+def _require_gathered(bench: Bench, run: TinyRun, outcome: Outcome) -> None:
+    """A run in which the callback gathered nothing fails as one without updates does, and that check speaks."""
+    empty = bench.once(
+        "without updates", lambda: bench.train(replace(bench.plan, epochs=None, samples=None, updates=0))
+    )
+    if empty.error is None or outcome.error is None or place_of_error(empty.error) != place_of_error(outcome.error):
+        return
+    if not gathers(bench, run):
+        reason = f"nothing was gathered in {run.what}, and the run ended with {in_words(empty.error)}"
+        raise Unjudged("survives-a-zero-update-run", reason)
+
+
+def _without_updates(bench: Bench) -> Outcome:
+    plan = replace(bench.plan, epochs=None, samples=None, updates=0)
+    return bench.once("without updates", lambda: bench.train(plan))
 
 
 def _require_quiet_drop(bench: Bench) -> None:
@@ -108,4 +158,4 @@ def _broken(bench: Bench, outcome: Outcome, kind: str) -> Finding:
     )
 
 
-CHECKS = (survives_a_zero_update_run, completes_an_ordinary_run)
+CHECKS = (survives_a_zero_update_run, survives_tiny_runs, completes_an_ordinary_run)
