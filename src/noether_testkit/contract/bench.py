@@ -140,14 +140,17 @@ class Bench:
         step = max(1, -(-last // 8))
         return replace(self.plan, checkpoint_after=tuple(range(last, 0, -step))[::-1])
 
-    def build(self) -> tuple[Any, dict[str, Any]]:
+    def build(self, subject: Subject | None = None) -> tuple[Any, dict[str, Any]]:
         """Returns a callback as it is after its constructor, and the collaborators that it was given.
+
+        Args:
+            subject: What to build; the subject of the bench by default.
 
         Raises:
             Unjudged: The constructor raised.
         """
         built: list[tuple[Any, dict[str, Any]]] = []
-        outcome = self.train(watch=_catching(built))
+        outcome = self.train(subject=subject, watch=_catching(built))
         if not built:
             raise unfinished(outcome)
         return built[0]

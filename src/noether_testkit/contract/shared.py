@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,7 +13,7 @@ from noether_testkit.contract.compare import Difference, differences
 from noether_testkit.contract.reach import leaves
 from noether_testkit.fakes.lineage import is_base_class, is_callback_class
 
-_CONTAINERS = (list, dict, set)
+_CONTAINERS = (list, dict, set, deque)
 _PLAIN = (bool, int, float, str, bytes, tuple, frozenset, type(None), torch.Tensor)
 
 
@@ -41,7 +43,7 @@ class SharedThings:
             old = _copied(self._values.get(path, value))
             if isinstance(value, _CONTAINERS) and type(value) is type(old):
                 value.clear()
-                value.extend(old) if isinstance(value, list) else value.update(old)
+                value.extend(old) if isinstance(value, list | deque) else value.update(old)
             elif owner is not None and name is not None and isinstance(value, _PLAIN) and isinstance(old, _PLAIN):
                 setattr(owner, name, old)
 
@@ -49,7 +51,7 @@ class SharedThings:
         held: dict[str, Any] = {}
         for path, (_, _, value) in self._places().items():
             held |= leaves(value, self._closed, name=path)
-            if isinstance(value, list | dict | set):
+            if isinstance(value, _CONTAINERS):
                 held[f"len({path})"] = len(value)
         return held
 
@@ -89,8 +91,12 @@ def _copied(value: Any) -> Any:
     """Returns a copy of containers and tensors; other objects are themselves, so that sentinels stay what they are."""
     if isinstance(value, torch.Tensor):
         return value.detach().clone()
-    if type(value) is dict:
-        return {key: _copied(inside) for key, inside in value.items()}
+    if isinstance(value, deque):
+        return deque((_copied(inside) for inside in value), maxlen=value.maxlen)
+    if isinstance(value, dict):
+        copied = copy.copy(value)
+        copied.update({key: _copied(inside) for key, inside in value.items()})
+        return copied
     if type(value) in (list, tuple):
         return type(value)(_copied(inside) for inside in value)
-    return set(value) if type(value) is set else value
+    return copy.copy(value) if isinstance(value, set) else value

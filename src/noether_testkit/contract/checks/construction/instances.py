@@ -84,7 +84,10 @@ class _RunWatch:
         self.owner = type(moment.callback)
         self.shared = self.shared or SharedThings(self.owner, closed)
         self._closed = closed
-        self._idle = build(self._subject, moment.arguments)
+        try:
+            self._idle = build(self._subject, moment.arguments)
+        except Exception:  # noqa: BLE001 - what its constructor logs may be refused for the second time
+            return
         self._look = leaves(self._idle, closed)
         self._built = SharedThings(self.owner, closed)
 

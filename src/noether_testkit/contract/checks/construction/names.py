@@ -8,7 +8,7 @@ from typing import Any
 from noether_testkit.contract.bench import Bench
 from noether_testkit.contract.check import BUILT, Finding, Force, check
 from noether_testkit.contract.configs import resolve_config
-from noether_testkit.contract.construction import build, is_class
+from noether_testkit.contract.construction import is_class
 from noether_testkit.contract.locate import in_words, place_of, place_of_constructor, place_of_error
 from noether_testkit.contract.subject import Subject
 
@@ -24,13 +24,13 @@ from noether_testkit.contract.subject import Subject
 )
 def keeps_its_name(bench: Bench) -> None:
     """Builds the callback under two names, twice each, and asks for key, `str` and `repr`."""
-    callback, collaborators = bench.build()
+    callback, _ = bench.build()
     _require_shown(callback)
-    first, again = _key(callback), _key(build(bench.subject, collaborators))
+    first, again = _key(callback), _key(bench.build()[0])
     _require_equal(type(callback), first, again)
     if not is_class(bench.subject):
         return
-    named = {name: build(_named(bench.subject, name), collaborators) for name in ("one", "another")}
+    named = {name: bench.build(_named(bench.subject, name))[0] for name in ("one", "another")}
     config = resolve_config(bench.subject)
     if config is not None and getattr(config, "id", None):
         return
@@ -43,7 +43,7 @@ def keeps_its_name(bench: Bench) -> None:
             "self.name as it is. A checkpoint_key of your own has self.name in it.",
             location=place_of_key(type(callback)) or place_of_constructor(type(callback)),
         )
-    again = _key(build(_named(bench.subject, "one"), collaborators))
+    again = _key(bench.build(_named(bench.subject, "one"))[0])
     _require_equal(type(callback), keys["one"], again)
 
 
