@@ -72,11 +72,11 @@ class PutsItsNameIntoItsKey(PeriodicCallback):
 
 
 @innocent(CHECK, config={"every_n_updates": 2, "id": "second"})
-class IsNamedByItsConfig(PeriodicCallback):
+class TakesItsNameFromItsConfig(PeriodicCallback):
     """Has a name from its config, which wins over the other."""
 
     def __repr__(self) -> str:
-        return f"IsNamedByItsConfig({self.name})"
+        return f"TakesItsNameFromItsConfig({self.name})"
 
 
 @innocent(CHECK)

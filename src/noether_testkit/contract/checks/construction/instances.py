@@ -164,13 +164,13 @@ def _require_same_run(bench: Bench, watch: _RunWatch) -> None:
         seen = _RunWatch(bench.subject)
         outcome = bench.train(other, watch=seen)
         looks.append({"log": [dict(entry) for entry in outcome.log], "state": seen.state})
-    unsteady = {each.path for each in differences(looks[0], looks[1], path="")}
-    felt = [each for each in differences(looks[0], looks[2], path="") if each.path not in unsteady]
+    unsteady = {each.path for each in differences(looks[0], looks[1], path="run")}
+    felt = [each for each in differences(looks[0], looks[2], path="run") if each.path not in unsteady]
     if felt:
         shared = _path(watch.shared_changes[0])
         raise Finding(
-            seen=f"{felt[0].path} is {felt[0].left} in a first run, and {felt[0].right} in the same run after "
-            f"another instance's: they share {shared}.",
+            seen=f"Trained first, an instance has {felt[0].path} = {felt[0].left}; trained after others, "
+            f"{felt[0].right}: they share {shared}.",
             expected="A run is the same, whatever instances were trained before it.",
             fix="Create what an instance gathers in its constructor: self.history = [] in place of a class attribute.",
             location=place_of_constructor(watch.owner),
