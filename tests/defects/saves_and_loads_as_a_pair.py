@@ -140,7 +140,9 @@ class KeepsItsStateInFiles(PeriodicCallback):
         if not self.average:
             self.average = {name: value.detach().clone() for name, value in self.model.named_parameters()}
 
-    def periodic_callback(self, *, update_counter: UpdateCounter, **_: Any) -> None:
+    def periodic_callback(self, *, interval_type: str, update_counter: UpdateCounter, **_: Any) -> None:
+        if interval_type == "eval":
+            return
         for name, value in self.model.named_parameters():
             self.average.setdefault(name, value.detach().clone()).lerp_(value, 0.1)
         self.checkpoint_writer.save_model_checkpoint(f"average_{self.checkpoint_key}", "latest", self.average)

@@ -49,9 +49,10 @@ class Moment:
 
 @dataclass
 class Stage:
-    """Where a run keeps the callback under judgement."""
+    """Where a run keeps the callback under judgement, and the config that it was built with."""
 
     callback: Any = None
+    config: Any = None
 
 
 Watcher = Callable[[Moment], AbstractContextManager[Any]]
