@@ -7,6 +7,7 @@ from typing import Any
 
 from noether_testkit.adapters import harness_for
 from noether_testkit.contract import Judge, Report, Subject, judge_subject
+from noether_testkit.contract.time_limit import TIME_LIMIT_S
 
 
 def check_callback(
@@ -16,6 +17,7 @@ def check_callback(
     ignore: Iterable[str] | None = None,
     framework: str = "auto",
     strict: bool = False,
+    time_limit_s: float = TIME_LIMIT_S,
     **subject_fields: Any,
 ) -> Report:
     """Judges a callback by the contract.
@@ -27,6 +29,8 @@ def check_callback(
         framework: Where to train: on the `fakes`, in the framework itself (`noether`), or `auto`: in
             the framework for classes built on its base class, on the fakes otherwise.
         strict: Whether a warning counts as a failure.
+        time_limit_s: Seconds that one check may take before it is ended, and has failed; 0 is no limit. It works in
+            the main thread of a POSIX system.
         **subject_fields: Fields of the subject, such as `config={"every_n_updates": 2}`.
 
     Returns:
@@ -37,7 +41,8 @@ def check_callback(
             framework is asked for and not installed.
     """
     ready = Subject.of(subject, **subject_fields)
-    return judge_subject(ready, harness_for(ready, framework), select=select, ignore=ignore, strict=strict)
+    harness = harness_for(ready, framework)
+    return judge_subject(ready, harness, select=select, ignore=ignore, strict=strict, time_limit_s=time_limit_s)
 
 
 def judge_of(subject: Subject, framework: str = "auto") -> Judge:

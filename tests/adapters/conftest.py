@@ -92,4 +92,5 @@ def _has_the_framework() -> bool:
 def _forget() -> None:
     framework_classes.framework_classes.cache_clear()
     framework_classes.model_classes.cache_clear()
-    choice.model_of_the_framework.cache_clear()
+    framework_classes.natives.cache_clear()
+    choice.natives_of_the_framework.cache_clear()

@@ -19,7 +19,7 @@ from noether_testkit.adapters.framework import VERIFIED_RELEASE, installed_relea
 from noether_testkit.adapters.framework_classes import framework_classes
 from noether_testkit.adapters.noether import FrameworkHarness, FrameworkRig
 from noether_testkit.errors import UsageError
-from noether_testkit.fakes import FakeModel
+from noether_testkit.fakes.natives import KIT
 from noether_testkit.plan import TrainingPlan
 
 OTHER = "2031.1.0"
@@ -167,7 +167,7 @@ def test_another_release_does_not_keep_from_the_fakes(install: Install) -> None:
     install(sources, OTHER)
     report = check_callback(native(), framework="fakes")
     assert report.ok
-    assert harness_for(Subject(native()), "fakes")._make_model is FakeModel
+    assert harness_for(Subject(native()), "fakes")._natives is KIT
 
 
 def test_everything_that_is_needed_is_found(install: Install) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
 from collections.abc import Mapping
 from importlib.metadata import EntryPoint, EntryPoints
+from pathlib import Path
 
 import pytest
 from tests.adapters.conftest import Install, another_release
@@ -35,6 +38,7 @@ def test_an_environment_without_the_framework_is_in_order(capsys: pytest.Capture
     told = capsys.readouterr().out
     assert "emmiai-noether is not installed" in told
     assert "auto takes the fakes for every callback" in told
+    assert "not looked for" in told
     assert f"verified against release {VERIFIED_RELEASE}" in told
     assert told.endswith("Everything is in place.\n")
 
@@ -46,6 +50,7 @@ def test_a_broken_framework_is_quoted(install: Install, capsys: pytest.CaptureFi
     told = capsys.readouterr().out
     assert "RuntimeError: no wheel for this machine" in told
     assert "--framework fakes" in told
+    assert "nothing can be imported" in told
     assert told.endswith("1 thing to do, marked with an exclamation mark.\n")
 
 
@@ -54,9 +59,45 @@ def test_another_release_is_compared(install: Install) -> None:
     install(another_release(), OTHER)
     drift = topics(list(diagnose()))["drift"]
     assert drift.is_problem
-    assert drift.seen.splitlines()[0].endswith(f"to release {VERIFIED_RELEASE}, which the fakes are verified against:")
-    assert any(line.startswith("CallbackBase") or "noether." in line for line in drift.seen.splitlines()[1:])
+    assert drift.seen.endswith(f"the fakes are verified against release {VERIFIED_RELEASE}")
+    assert drift.seen.startswith(f"{len(drift.details)} differences")
+    assert any(line.startswith("noether.") for line in drift.details)
     assert f"=={VERIFIED_RELEASE}" in (drift.advice or "")
+
+
+def test_a_release_that_cannot_train_is_compared_all_the_same(install: Install) -> None:
+    """What the harness lacks is told first, then everything that differs."""
+    sources = another_release()
+    install({**sources, "noether.core.trackers": ""}, OTHER)
+    seen = topics(list(diagnose()))
+    assert "lacks noether.core.trackers.NoopTracker" in (seen["framework"].advice or "")
+    assert seen["drift"].details
+
+
+def test_a_foreign_package_is_not_compared(install: Install) -> None:
+    """A package that only has the framework's name has nothing in common with it."""
+    install({"noether": ""}, None)
+    seen = topics(list(diagnose()))
+    assert seen["framework"].is_problem
+    assert "another package" in seen["drift"].seen
+
+
+def test_a_broken_torch_costs_no_other_line(tmp_path: Path) -> None:
+    """The framework is not looked at then, and everything else is told."""
+    (tmp_path / "torch.py").write_text("raise OSError('libtorch is missing')")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+    answer = subprocess.run(
+        [sys.executable, "-m", "noether_testkit.cli", "doctor"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert answer.returncode == 1
+    assert "OSError: libtorch is missing" in answer.stdout
+    assert "torch has to work first" in answer.stdout
+    assert "pytest" in answer.stdout
+    assert not answer.stderr
 
 
 @pytest.mark.usefixtures("without_framework")
@@ -65,7 +106,7 @@ def test_json_holds_the_same_observations(capsys: pytest.CaptureFixture[str]) ->
     assert main(["doctor", "--format", "json"]) == 0
     records = json.loads(capsys.readouterr().out)
     assert [record["topic"] for record in records][:3] == ["kit", "python", "torch"]
-    assert all(set(record) == {"topic", "seen", "advice", "is_problem"} for record in records)
+    assert all(set(record) == {"topic", "seen", "advice", "is_problem", "details"} for record in records)
 
 
 @pytest.mark.parametrize(

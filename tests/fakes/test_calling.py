@@ -89,6 +89,9 @@ def test_a_missing_hook_fails_under_watch(watch: Watcher) -> None:
         def state_dict(self) -> None:
             return None
 
+        def get_children(self) -> list[object]:
+            return []
+
     with pytest.raises(AttributeError, match="before_training"):
         FakeRun(watch=watch).train(Callback())
     assert len(watch.errors) == 1

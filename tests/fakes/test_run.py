@@ -14,6 +14,7 @@ from tests.fakes.recorder import Diary, recorder
 
 from noether_testkit.core.callbacks import CallbackBase
 from noether_testkit.fakes import FakeModel, FakeRun
+from noether_testkit.fakes.natives import Natives
 from noether_testkit.fakes.run import seed_everything
 from noether_testkit.plan import TrainingPlan
 
@@ -155,7 +156,7 @@ def test_the_model_can_be_of_another_class() -> None:
     class OtherModel(FakeModel):
         pass
 
-    with FakeRun(network=lambda: torch.nn.Linear(4, 1), make_model=OtherModel) as run:
+    with FakeRun(network=lambda: torch.nn.Linear(4, 1), natives=Natives(make_model=OtherModel)) as run:
         assert type(run.model) is OtherModel
         assert type(run.model.net) is torch.nn.Linear
         assert run.callback_kwargs["model"] is run.model

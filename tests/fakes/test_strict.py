@@ -137,3 +137,23 @@ def test_all_public_methods_of_recording_fakes_are_recorded(run: FakeRun) -> Non
     for owner in {call.split(".")[0] for call in calls}:
         public = {name for name, value in vars(type(getattr(run, owner))).items() if name[0] != "_" and callable(value)}
         assert {f"{owner}.{name}" for name in public} <= calls.keys()
+
+
+@pytest.mark.parametrize("name", ["fault", "calls", "faults"])
+def test_a_fault_where_none_can_happen_is_refused(run: FakeRun, name: str) -> None:
+    """A test that sets it would pass although nothing fails."""
+    with pytest.raises(AttributeError, match="FakeTrainer records no calls and cannot be made to fail"):
+        setattr(run.trainer, name, print)
+
+
+def test_a_misspelt_fault_is_refused(run: FakeRun) -> None:
+    """The right name is told."""
+    with pytest.raises(AttributeError, match=r"FakeTracker has no 'faults'\. Did you mean 'fault'"):
+        run.tracker.faults = print
+
+
+def test_a_fault_is_a_function(run: FakeRun) -> None:
+    """An exception in its place would only show at the first call, if there is one."""
+    with pytest.raises(TypeError, match=r"FakeTracker\.fault must be a function"):
+        run.tracker.fault = OSError(28, "No space left on device")  # type: ignore[assignment]
+    run.tracker.fault = None

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.verified.behaviours import HERE, WORLDS, Behaviour, outcomes_table
+from tests.verified.behaviours import WORLDS, Behaviour, behaviours, outcomes_table
 from tests.verified.worlds import World, world_of_fakes, world_of_the_framework
 
 from noether_testkit.adapters.framework import is_installed
@@ -54,22 +54,27 @@ def _patterns_of_this_test_only(request: pytest.FixtureRequest) -> Iterator[None
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Prints what was verified in this run, if the framework took part in it."""
+    listed = set(behaviours())
     outcomes: dict[Behaviour, dict[str, str]] = {}
     for outcome in ("passed", "skipped", "failed", "error"):
         for report in terminalreporter.stats.get(outcome, []):
-            _note(outcomes, report, "failed" if outcome == "error" else outcome)
+            behaviour, world = _behaviour_in(report)
+            if behaviour in listed and world is not None:
+                _note(outcomes.setdefault(behaviour, {}), world, "failed" if outcome == "error" else outcome)
     if any(by_world.get("noether") in ("passed", "failed") for by_world in outcomes.values()):
         terminalreporter.section("verified behaviours")
         terminalreporter.write_line(outcomes_table(dict(sorted(outcomes.items(), key=lambda item: item[0].module))))
 
 
-def _note(outcomes: dict[Behaviour, dict[str, str]], report: pytest.TestReport, outcome: str) -> None:
-    """Keeps the worst outcome of a behaviour in a world: a test can have further parameters."""
+def _behaviour_in(report: pytest.TestReport) -> tuple[Behaviour, str | None]:
+    """Returns which behaviour a test is, and in which world it was looked at."""
     file, _, test = report.nodeid.partition("::")
     name, _, parameters = test.partition("[")
     world = next((world for world in WORLDS if world in parameters.rstrip("]").split("-")), None)
-    if world is None or Path(file).parent.name != HERE.name:
-        return
-    by_world = outcomes.setdefault(Behaviour(module=Path(file).stem, test=name), {})
+    return Behaviour(module=Path(file).stem, test=name), world
+
+
+def _note(by_world: dict[str, str], world: str, outcome: str) -> None:
+    """Keeps the worst outcome in a world: a test can have further parameters."""
     if by_world.get(world) != "failed":
         by_world[world] = outcome

@@ -119,6 +119,10 @@ def test_what_is_handed_out_is_not_the_data_set_itself(world: World) -> None:
     dataset = run.data_container.get_dataset("test")
     raw = run.data_container.datasets["test"]
     assert dataset is not raw
+    assert type(dataset) is not type(raw)
+    assert dataset.dataset is raw
+    assert run.data_container.get_dataset("test") is not dataset
+    assert "__meta_time_getitem" not in raw[1]
     assert dataset.pipeline is raw.pipeline
     assert dataset.getitem_x(1).tolist() == dataset[1]["x"].tolist()
     with pytest.raises(AttributeError):
@@ -134,9 +138,12 @@ def test_the_pipeline_of_a_data_set_makes_batches_of_samples(world: World) -> No
 
 
 def test_metadata_is_dropped_by_name(world: World) -> None:
-    """Whatever starts with `__meta`."""
+    """Whatever starts with `__meta`, out of the batch itself; what is no mapping stays as it is."""
     batch = {"x": 1, "__meta_time": 2, "__metadata": 3, "_meta": 4}
-    assert world.run().trainer.drop_metadata(batch) == {"x": 1, "_meta": 4}
+    trainer = world.run().trainer
+    assert trainer.drop_metadata(batch) is batch
+    assert batch == {"x": 1, "_meta": 4}
+    assert trainer.drop_metadata([1]) == [1]
 
 
 def test_training_batches_carry_the_index_of_their_samples(world: World) -> None:

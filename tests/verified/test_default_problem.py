@@ -14,11 +14,11 @@ pytest.importorskip("noether", reason="the framework is not installed", exc_type
 
 from noether_testkit import Subject, TrainingPlan
 from noether_testkit.adapters.framework import VERIFIED_RELEASE, installed_release
-from noether_testkit.adapters.framework_classes import make_model
+from noether_testkit.adapters.framework_classes import natives
 from noether_testkit.adapters.noether import FrameworkRig
 from noether_testkit.contract.fake_harness import FakeRig
 from noether_testkit.core.callbacks import CallbackBase
-from noether_testkit.fakes import FakeModel
+from noether_testkit.fakes.natives import KIT, Natives
 
 PLANS = [
     TrainingPlan(epochs=2),
@@ -57,18 +57,18 @@ def test_the_installed_release_is_the_verified_one() -> None:
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.parametrize("plan", PLANS, ids=["epochs", "accumulation", "updates"])
-@pytest.mark.parametrize("make", [FakeModel, make_model], ids=["fake model", "model of the framework"])
+@pytest.mark.parametrize("classes", [lambda: KIT, natives], ids=["fake model", "model of the framework"])
 @pytest.mark.parametrize(
     "subject",
     [Subject(CallbackBase), Subject(CallbackBase, model=RandomNetwork, datasets=random_data)],
     ids=["default", "own model and data"],
 )
 def test_weights_and_optimiser_are_equal_after_training(
-    subject: Subject, make: Callable[..., Any], plan: TrainingPlan, tmp_path: Path
+    subject: Subject, classes: Callable[[], Natives], plan: TrainingPlan, tmp_path: Path
 ) -> None:
     """Same model, data, order, dropout and optimiser: not a bit differs, with either model on the fakes."""
     theirs = trained(FrameworkRig, subject, plan, tmp_path / "noether")
-    mine = trained(FakeRig, subject, plan, tmp_path / "fakes", make_model=make)
+    mine = trained(FakeRig, subject, plan, tmp_path / "fakes", natives=classes())
     assert words(mine.state_dict()) == words(theirs.state_dict())
     assert words(mine.optimizer.state_dict()) == words(theirs.optimizer.state_dict())
 

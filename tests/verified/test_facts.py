@@ -1,4 +1,4 @@
-"""What only the framework does, where the facts page is wrong or silent. Needs the framework; see `FACTS.md`."""
+"""What the framework does otherwise than described, or beyond it; see `FACTS.md`. Needs the framework."""
 
 from __future__ import annotations
 

@@ -58,6 +58,7 @@ def test_a_provider_keeps_what_it_was_given(world: World, tmp_path: Path) -> Non
     ("arguments", "expected"),
     [
         ({"run_id": "q"}, ("q", None)),
+        ({"run_id": ""}, ("", None)),
         ({"run_id": "q", "stage_name": "t"}, ("q", "t")),
         ({"stage_name": "t"}, ("r", "t")),
         ({}, ("r", None)),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from typing import Any
 
 import pytest
@@ -66,6 +68,11 @@ def test_a_stop_derived_from_the_early_stop_is_one(world: World) -> None:
     derived = type("Patience", (world.callbacks.EarlyStopIteration,), {})
     run = world.run().train(raises_in(world, "periodic_callback", derived))
     assert checkpoints_of(run) == three_files("E0_U2_S4.early_exit")
+    namesake = type("EarlyStopIteration", (StopIteration,), {})
+    other = world.run()
+    with pytest.raises(namesake):
+        other.train(raises_in(world, "periodic_callback", namesake))
+    assert three_files("E0_U2_S4.error") == checkpoints_of(other)
 
 
 @pytest.mark.parametrize("hook", AT_ONCE)
@@ -273,6 +280,38 @@ def test_a_requested_stop_at_an_epochs_last_update_skips_the_epochs_round(world:
     run.train(world.callback(class_name="Late", track_after_update_step=late), by_epoch)
     assert seen == []
     assert run.update_counter.update == 4
+
+
+def test_sigterm_ends_the_run_after_the_update(world: World) -> None:
+    """With the end hooks; who handled the signal before does so again after the run, and hears nothing of it."""
+    seen: list[str] = []
+    heard: list[int] = []
+
+    def send(self: Any, *, update_counter: Any, **_: Any) -> None:
+        if update_counter.update == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def listen(number: int, frame: Any) -> None:
+        heard.append(number)
+
+    before = signal.signal(signal.SIGTERM, listen)
+    try:
+        run = world.run().train(world.callback(class_name="Sends", track_after_update_step=send), witness(world, seen))
+        assert signal.getsignal(signal.SIGTERM) is listen
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert seen == ["turn 1", "turn 2", "end"]
+    assert run.update_counter.update == 2
+    assert heard == []
+    assert checkpoints_of(run) == []
+
+
+def test_an_error_gives_the_handling_of_sigterm_back(world: World) -> None:
+    """Whatever ends the run."""
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(GuiltyError):
+        world.run().train(raises_in(world, "track_after_update_step", GuiltyError))
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_an_error_in_the_forward_pass_calls_no_hook(world: World) -> None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache
-from typing import Any
 
 from noether_testkit.adapters.framework import is_framework_class
-from noether_testkit.adapters.framework_classes import make_model
+from noether_testkit.adapters.framework_classes import natives
 from noether_testkit.adapters.noether import FrameworkHarness
 from noether_testkit.adapters.release import notes_on_the_release
 from noether_testkit.contract.fake_harness import FakeHarness
@@ -15,7 +13,8 @@ from noether_testkit.contract.harness import Harness
 from noether_testkit.contract.sandbox import sandbox
 from noether_testkit.contract.subject import Subject
 from noether_testkit.errors import UnknownNameError
-from noether_testkit.fakes import FakeModel, FakeRun
+from noether_testkit.fakes import FakeRun
+from noether_testkit.fakes.natives import KIT, Natives
 from noether_testkit.plan import TrainingPlan
 
 FRAMEWORK_CHOICES = ("auto", "fakes", "noether")
@@ -25,8 +24,8 @@ FRAMEWORK_CHOICES = ("auto", "fakes", "noether")
 def harness_for(subject: Subject, framework: str = "auto") -> Harness:
     """Returns the harness for a subject.
 
-    On the fakes, a callback that is built on the framework's base class gets the framework's model, too: it may
-    insist on that class.
+    On the fakes, a callback that is built on the framework's base class gets the framework's model, counter and
+    directions of metrics, too: it may insist on these classes.
 
     Args:
         subject: What is to be trained.
@@ -41,15 +40,15 @@ def harness_for(subject: Subject, framework: str = "auto") -> Harness:
     if framework == "noether" or (framework == "auto" and is_framework_class(subject.callback)):
         return FrameworkHarness()
     native = any(is_framework_class(each.callback) for each in (subject, *subject.companions))
-    return FakeHarness(model_of_the_framework() if native else FakeModel, notes=notes_on_the_release())
+    return FakeHarness(natives_of_the_framework() if native else KIT, notes=notes_on_the_release())
 
 
 @cache
-def model_of_the_framework() -> Callable[..., Any]:
-    """Returns what makes the framework's model, or the fake of it where the fakes cannot train the framework's."""
+def natives_of_the_framework() -> Natives:
+    """Returns the framework's classes, or the kit's where the fakes cannot train with the framework's."""
     try:
-        with sandbox(), FakeRun(TrainingPlan(updates=1), make_model=make_model) as trial:
+        with sandbox(), FakeRun(TrainingPlan(updates=1), natives=natives()) as trial:
             trial.train()
     except Exception:  # noqa: BLE001 - another release may fail in any way, and the fakes have to go on without it
-        return FakeModel
-    return make_model
+        return KIT
+    return natives()

@@ -13,6 +13,7 @@ from torch import nn
 from noether_testkit.adapters.framework import Need, calls_into_the_framework, import_framework
 from noether_testkit.contract.companions import companions_on
 from noether_testkit.contract.hooks import STATE_METHODS, TRAINING_HOOKS
+from noether_testkit.fakes.natives import Natives
 from noether_testkit.fakes.optimizer import LEARNING_RATE, MOMENTUM
 from noether_testkit.fakes.step import mean_squared_error
 
@@ -21,6 +22,11 @@ FOR_THE_MODEL = (
     Need(module="noether.core.models", name="Model", method="initialize", positional=0),
     Need(module="noether.core.schemas.models", name="ModelBaseConfig"),
     Need(module="noether.core.schemas.optimizers", name="SGDOptimizerConfig"),
+)
+FOR_COMPARISONS = (
+    Need(module="noether.core.providers.metric_property", name="Ordinality"),
+    Need(module="noether.core.utils.training", name="TrainingIteration", method="from_dict"),
+    Need(module="noether.core.utils.training", name="UpdateCounter", method="add_samples", positional=1),
 )
 FOR_A_RUN = (
     Need(module="noether.core.callbacks", name="EarlyStopIteration"),
@@ -63,6 +69,22 @@ def make_model(network: nn.Module, name: str, *, update_counter: Any, path_provi
         )
     model.net = network
     return model
+
+
+@cache
+def natives() -> Natives:
+    """Returns what the fakes hand to callbacks that are built on the framework.
+
+    Raises:
+        UsageError: The framework is not there, is broken, or is a release that lacks something.
+    """
+    framework = import_framework(*FOR_COMPARISONS)
+    return Natives(
+        make_model=make_model,
+        UpdateCounter=framework.UpdateCounter,
+        TrainingIteration=framework.TrainingIteration,
+        Ordinality=framework.Ordinality,
+    )
 
 
 @cache

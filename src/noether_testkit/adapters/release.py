@@ -18,7 +18,7 @@ def notes_on_the_release(*, with_differences: bool = False) -> tuple[str, ...]:
         return ()
     note = f"The fakes are verified against {DISTRIBUTION} {VERIFIED_RELEASE}, and {installed_release()} is installed"
     if not with_differences:
-        return (f"{note}; `noether-testkit doctor` tells what differs.",)
+        return (f"{note}; `noether-testkit doctor` lists what differs.",)
     found = drift()
     if not found:
         return (f"{note}; no name and no signature differs.",)

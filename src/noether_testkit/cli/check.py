@@ -41,6 +41,12 @@ def add_to(commands: Any) -> None:
     parser.add_argument(
         "--framework", choices=["auto", "fakes", "noether"], default="auto", help="where to train (default: auto)"
     )
+    parser.add_argument(
+        "--time-limit",
+        type=_seconds,
+        metavar="SECONDS",
+        help="end a check that takes longer, as failed; 0 is no limit (default: 60)",
+    )
     parser.add_argument("--format", choices=["text", "json"], default="text", help="how to print (default: text)")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write the report there instead of printing it")
     parser.set_defaults(run=_run)
@@ -74,6 +80,8 @@ def _judge_all(arguments: argparse.Namespace) -> tuple[list[Report], list[UsageE
         given["config"] = read_config(arguments.config)
     if arguments.declare:
         given["declares"] = arguments.declare
+    if arguments.time_limit is not None:
+        given["time_limit_s"] = arguments.time_limit
     reports: list[Report] = []
     callbacks, problems = find_callbacks(arguments.targets)
     for callback in callbacks:
@@ -91,6 +99,13 @@ def _judge_all(arguments: argparse.Namespace) -> tuple[list[Report], list[UsageE
         else:
             reports.append(report)
     return reports, problems
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 <= seconds < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is no number of seconds, 0 or more")
+    return seconds
 
 
 def _refuse_unwritable(file: Path | None) -> None:

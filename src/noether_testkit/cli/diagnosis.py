@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.metadata
 import os
 import platform
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from noether_testkit import __version__
 from noether_testkit.errors import UsageError
@@ -16,7 +18,6 @@ PLUGIN = "noether_testkit"
 """Name under which pytest knows the kit's plugin."""
 
 _OLDEST_FOR_THE_FRAMEWORK = (3, 12)
-_SHOWN = 10
 
 _PLUGINS = {
     "pytest-run-parallel": "With --parallel-threads, tests run in several threads; the fakes seed the generators of "
@@ -45,20 +46,26 @@ class Observation:
         seen: What was seen, in a sentence or less.
         advice: What to do about it; nothing where it is missing.
         is_problem: Whether the kit does not work rightly before that is done.
+        details: Further lines, such as each difference to the framework.
     """
 
     topic: str
     seen: str
     advice: str | None = None
     is_problem: bool = False
+    details: tuple[str, ...] = ()
 
 
 def diagnose() -> Iterator[Observation]:
     """Yields what is to be known about this environment, topic by topic."""
-    yield Observation(topic="kit", seen=f"noether-testkit {__version__}")
+    yield Observation(topic="kit", seen=f"noether-testkit {__version__} ({Path(__file__).parents[1]})")
     yield Observation(topic="python", seen=f"{platform.python_version()} ({sys.executable})")
-    yield _torch()
-    yield from _framework()
+    torch = _torch()
+    yield torch
+    if torch.is_problem:
+        yield Observation(topic="framework", seen="not looked at: torch has to work first")
+    else:
+        yield from _framework()
     yield from _pytest(importlib.metadata.entry_points(group="pytest11"), os.environ)
     yield from _switches(os.environ)
 
@@ -81,55 +88,63 @@ def _framework() -> Iterator[Observation]:
     from noether_testkit.adapters import framework
     from noether_testkit.adapters.noether import FrameworkHarness
 
+    verified = f"the fakes are verified against release {framework.VERIFIED_RELEASE}"
     if not framework.is_installed():
-        old = sys.version_info < _OLDEST_FOR_THE_FRAMEWORK
+        old = ", and would need Python 3.12 or later" if sys.version_info < _OLDEST_FOR_THE_FRAMEWORK else ""
+        yield Observation(topic="framework", seen=f"{framework.DISTRIBUTION} is not installed{old}")
         yield Observation(
-            topic="framework",
-            seen=f"{framework.DISTRIBUTION} is not installed"
-            + (", and would need Python 3.12 or later" if old else ""),
+            topic="harness",
+            seen="auto takes the fakes for every callback; those on noether.core cannot be imported here",
         )
-        yield Observation(topic="harness", seen="auto takes the fakes for every callback")
+        yield Observation(topic="drift", seen=f"not looked for; {verified}")
+        return
+    try:
+        FrameworkHarness()
+    except UsageError as error:
+        yield Observation(topic="framework", seen="does not work here", advice=str(error), is_problem=True)
+        yield Observation(
+            topic="harness",
+            seen="auto takes the fakes for callbacks on noether_testkit.core, and cannot train those on noether.core; "
+            "--framework fakes can, where they can be imported",
+        )
     else:
-        try:
-            FrameworkHarness()
-        except UsageError as error:
-            yield Observation(topic="framework", seen="does not work here", advice=str(error), is_problem=True)
-            yield Observation(topic="harness", seen="auto can take the fakes only, see framework")
-        else:
-            yield Observation(topic="framework", seen=f"{framework.DISTRIBUTION} {framework.installed_release()}")
-            yield Observation(
-                topic="harness",
-                seen="auto takes the framework's own trainer for callbacks on noether.core, and the fakes for those on "
-                "noether_testkit.core",
-            )
-            yield _drift()
-            return
-    yield Observation(
-        topic="drift", seen=f"not looked for; the fakes are verified against release {framework.VERIFIED_RELEASE}"
-    )
+        yield Observation(topic="framework", seen=f"{framework.DISTRIBUTION} {framework.installed_release()}")
+        yield Observation(
+            topic="harness",
+            seen="auto takes the framework's own trainer for callbacks on noether.core, and the fakes for those on "
+            "noether_testkit.core",
+        )
+    if framework.installed_release() == "unknown":
+        yield Observation(topic="drift", seen=f"not looked for, this is another package; {verified}")
+    elif not _can_be_imported(f"{framework.PACKAGE}.core.callbacks"):
+        yield Observation(topic="drift", seen=f"not looked for, since nothing can be imported; {verified}")
+    else:
+        yield _drift(verified)
 
 
-def _drift() -> Observation:
+def _can_be_imported(module: str) -> bool:
+    try:
+        importlib.import_module(module)
+    except (Exception, SystemExit):  # noqa: BLE001 - a package may raise anything when it is imported
+        return False
+    return True
+
+
+def _drift(verified: str) -> Observation:
     from noether_testkit.adapters.drift import drift
     from noether_testkit.adapters.framework import DISTRIBUTION, VERIFIED_RELEASE, installed_release
 
     found = drift()
-    same = installed_release() == VERIFIED_RELEASE
     if not found:
-        verified = f"the fakes are verified against release {VERIFIED_RELEASE}"
-        seen = f"none in names and signatures; {verified}{'' if same else ', behaviour may differ here'}"
-        return Observation(topic="drift", seen=seen)
-    lines = [f"{each.where}: {each.says}" for each in found[:_SHOWN]]
-    more = [f"and {len(found) - _SHOWN} more"] if len(found) > _SHOWN else []
-    count = f"{len(found)} difference{'s' if len(found) > 1 else ''}"
+        other = "" if installed_release() == VERIFIED_RELEASE else ", and behaviour may differ in this one"
+        return Observation(topic="drift", seen=f"none in names and signatures; {verified}{other}")
     return Observation(
         topic="drift",
-        seen="\n".join(
-            [f"{count} to release {VERIFIED_RELEASE}, which the fakes are verified against:", *lines, *more]
-        ),
+        seen=f"{len(found)} difference{'s' if len(found) > 1 else ''} in names and signatures; {verified}",
         advice=f"Install {DISTRIBUTION}=={VERIFIED_RELEASE}, or judge callbacks on the framework itself and take "
         "what tests on the fakes say with care where they use these.",
         is_problem=True,
+        details=tuple(f"{each.where}: {each.says}" for each in found),
     )
 
 

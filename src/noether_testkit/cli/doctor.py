@@ -52,11 +52,8 @@ def _verdict(problems: int) -> str:
 
 def _as_text(observation: Observation) -> str:
     mark = "!" if observation.is_problem else " "
-    first, *more = observation.seen.splitlines()
-    lines = [
-        _wrapped(f"{mark} {observation.topic:<{_INDENT - 2}}", first),
-        *(_wrapped(" " * _INDENT, line) for line in more),
-    ]
+    lines = [_wrapped(f"{mark} {observation.topic:<{_INDENT - 2}}", observation.seen)]
+    lines += [_wrapped(f"{' ' * _INDENT}- ", line) for line in observation.details]
     if observation.advice is not None:
         lines.append(_wrapped(f"{' ' * _INDENT}to do: ", observation.advice))
     return "\n".join(lines)

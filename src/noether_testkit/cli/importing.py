@@ -20,6 +20,11 @@ T = TypeVar("T")
 
 _OWN = str(Path(__file__).parent)
 _SHOWN_FRAMES = 3
+_FRAMEWORK = "noether"
+_NO_FRAMEWORK = (
+    "The framework (emmiai-noether, Python 3.12 or later) is not installed here, and callbacks on noether.core can "
+    "only be imported with it. Run this where it is, or import the base classes from noether_testkit.core."
+)
 
 
 def import_module(name: str) -> ModuleType:
@@ -68,7 +73,8 @@ def failed_import(name: str, error: BaseException) -> TargetError:
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_users(frame.filename)]
     lines = "".join(traceback.format_list(frames[-_SHOWN_FRAMES:]))
     text = "".join(traceback.format_exception_only(error)).rstrip()
-    return TargetError(f"Importing {name} failed; the error comes from the imported code:\n{lines}{text}")
+    hint = f"\n{_NO_FRAMEWORK}" if isinstance(error, ModuleNotFoundError) and error.name == _FRAMEWORK else ""
+    return TargetError(f"Importing {name} failed; the error comes from the imported code:\n{lines}{text}{hint}")
 
 
 def _guarded(name: str, load: Callable[[], T]) -> T:
@@ -125,6 +131,8 @@ def _load(file: Path) -> ModuleType:
 
 def _unknown_module(name: str, missing: str) -> str:
     parent, _, last = missing.rpartition(".")
+    if missing == _FRAMEWORK:
+        return _NO_FRAMEWORK
     if not parent:
         local = [info.name for info in pkgutil.iter_modules([str(Path.cwd())])]
         near = nearest_names(missing, local) or nearest_names(missing, _installed(), cutoff=0.75)

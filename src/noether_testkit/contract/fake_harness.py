@@ -16,7 +16,8 @@ from noether_testkit.contract.subject import Subject
 from noether_testkit.core.callbacks import EarlyStopIteration, PeriodicCallback
 from noether_testkit.core.schemas.callbacks import CallBackBaseConfig
 from noether_testkit.core.utils.training import UpdateCounter
-from noether_testkit.fakes import Call, FakeModel, FakeRun, Watch
+from noether_testkit.fakes import Call, FakeRun, Watch
+from noether_testkit.fakes.natives import KIT, Natives
 from noether_testkit.plan import Checkpoint, TrainingPlan
 
 
@@ -24,7 +25,7 @@ class FakeHarness:
     """Trains a callback on the fakes.
 
     Args:
-        make_model: Makes the model; see `FakeRun`.
+        natives: The classes of what a run hands out; see `FakeRun`.
         notes: What reports have to say of the harness.
 
     Attributes:
@@ -37,8 +38,8 @@ class FakeHarness:
     version = __version__
     shifts_no_data = True
 
-    def __init__(self, make_model: Callable[..., Any] = FakeModel, notes: tuple[str, ...] = ()) -> None:
-        self._make_model = make_model
+    def __init__(self, natives: Natives = KIT, notes: tuple[str, ...] = ()) -> None:
+        self._natives = natives
         self.notes = notes
 
     def train(
@@ -54,7 +55,7 @@ class FakeHarness:
         """Runs a plan with a fresh callback and fresh fakes; see `Harness.train`."""
 
         def make_rig(around: Watch, on_use: OnUse) -> FakeRig:
-            return FakeRig(subject, plan, folder=folder, around=around, on_use=on_use, make_model=self._make_model)
+            return FakeRig(subject, plan, folder=folder, around=around, on_use=on_use, natives=self._natives)
 
         return Session(subject, plan, make_rig, watch=watch, hook_faults=hook_faults, silent_keys=silent_keys).run()
 
@@ -72,7 +73,7 @@ class FakeRig:
         folder: Path,
         around: Watch,
         on_use: OnUse,
-        make_model: Callable[..., Any] = FakeModel,
+        natives: Natives = KIT,
     ) -> None:
         self._fake = FakeRun(
             plan,
@@ -82,7 +83,7 @@ class FakeRig:
             datasets=subject.datasets,
             loss=subject.loss,
             watch=around,
-            make_model=make_model,
+            natives=natives,
         )
         self._listen(on_use)
 

@@ -9,17 +9,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from noether_testkit.contract.bench import Bench, Rehearsal, rehearse
+from noether_testkit.contract.bench import ORDINARY_RUN, Bench, Rehearsal, rehearse
 from noether_testkit.contract.check import Check, Finding, Force, NotApplicable, Unjudged
 from noether_testkit.contract.configs import chosen_values, shortened_intervals
 from noether_testkit.contract.construction import prepare
 from noether_testkit.contract.harness import Harness
-from noether_testkit.contract.locate import steady
+from noether_testkit.contract.locate import place_of_error, steady
 from noether_testkit.contract.registry import BY_NAME, get_check, selected
 from noether_testkit.contract.report import Report, Result
 from noether_testkit.contract.sandbox import sandbox
 from noether_testkit.contract.shared import SharedThings
 from noether_testkit.contract.subject import DECLARATIONS, Subject
+from noether_testkit.contract.time_limit import TIME_LIMIT_S, OutOfTime, time_limit
 from noether_testkit.contract.verdict import Verdict
 from noether_testkit.errors import UnknownNameError, UsageError
 
@@ -35,9 +36,10 @@ def judge_subject(
     select: Iterable[str] | None = None,
     ignore: Iterable[str] | None = None,
     strict: bool = False,
+    time_limit_s: float = TIME_LIMIT_S,
 ) -> Report:
     """Judges a subject on a harness by all checks, or some; see `check_callback`."""
-    judge = Judge(subject, harness)
+    judge = Judge(subject, harness, time_limit_s)
     results = [judge.result_of(check) for check in selected(select, ignore)]
     return judge.report(results, strict=strict)
 
@@ -60,17 +62,20 @@ class Judge:
     Args:
         subject: What is judged.
         harness: Where it is trained.
+        time_limit_s: Seconds that one check may take; 0 is no limit.
 
     Raises:
         UsageError: The subject cannot be built from what was given, or a name stands for nothing.
     """
 
-    def __init__(self, subject: Subject, harness: Harness) -> None:
+    def __init__(self, subject: Subject, harness: Harness, time_limit_s: float = TIME_LIMIT_S) -> None:
         for name in subject.expected_failures or ():
             get_check(name)
         prepare(subject)
         self.subject = subject
         self._harness = harness
+        self._time_limit_s = time_limit_s
+        self._stuck: OutOfTime | None = None
         self._rehearsal: Rehearsal | None = None
         self._results: dict[str, Result] = {}
         self._under_way: set[str] = set()
@@ -103,10 +108,14 @@ class Judge:
         blocking = self._failed_among(check.after)
         if blocking is not None:
             return self._blocked(check, blocking)
+        if self._stuck is not None:
+            return self._out_of_time(check, self._stuck)
         try:
             note = self._run(check)
         except Finding as finding:
             return self._found(check, finding)
+        except OutOfTime as late:
+            return self._out_of_time(check, late)
         except NotApplicable as reason:
             return self._result(check, Verdict.NOT_APPLICABLE, seen=str(reason))
         except Unjudged as reason:
@@ -120,11 +129,32 @@ class Judge:
 
     def _run(self, check: Check) -> str | None:
         destructor = hasattr(self.subject.callback, "__del__")
-        with sandbox(has_destructor=destructor), Bench(self.subject, self._harness, self._rehearsed()) as bench:
+        with (
+            sandbox(has_destructor=destructor),
+            time_limit(self._time_limit_s),
+            Bench(self.subject, self._harness, self._rehearsed()) as bench,
+        ):
             try:
                 return check.function(bench)
             finally:
                 self._put_back()
+
+    def _out_of_time(self, check: Check, late: OutOfTime) -> Result:
+        """Returns the result of a check that was ended; a callback that gets stuck in any run breaks only one."""
+        if self._rehearsal is None:
+            self._stuck = late
+            if check.name != ORDINARY_RUN:
+                return self._blocked(check, self._root_of(ORDINARY_RUN))
+        place = place_of_error(late)
+        finding = Finding(
+            seen=f"The callback had not come back after {self._time_limit_s:g} s, in which the kit does some dozen "
+            f"small runs{f'; it was at {place}' if place else ''}.",
+            expected="Each hook comes back in a fraction of a second on the tiny runs of the kit.",
+            fix="Look for a loop that does not end, or a wait without a timeout, at that place. If the callback is "
+            "only slow, give it more time: time_limit_s=..., in the shell --time-limit.",
+            location=place,
+        )
+        return self._found(check, finding)
 
     def _held(self, check: Check, note: str | None) -> Result:
         expected = (self.subject.expected_failures or {}).get(check.name)

@@ -18,6 +18,7 @@ from noether_testkit.contract.harness import HookError, Moment, Outcome, Stage, 
 from noether_testkit.contract.probes.autograd import restored_modes
 from noether_testkit.contract.series import LOSS_KEY, Series, series_for
 from noether_testkit.contract.subject import Subject
+from noether_testkit.contract.time_limit import OutOfTime
 from noether_testkit.errors import TestkitError, UsageError
 from noether_testkit.fakes import HookCall, Watch
 from noether_testkit.fakes.run import seed_everything
@@ -168,7 +169,7 @@ class Session:
             self._rig.run(self._factories())
         except SimulatedCrash:
             return None
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, OutOfTime):
             raise
         except BaseException as error:  # noqa: BLE001 - a callback may raise anything
             return error

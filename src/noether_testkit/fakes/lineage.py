@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 PREFIXES = ("noether_testkit.core.", "noether.core.")
@@ -38,9 +39,17 @@ def data_iterators(callback: Any) -> list[Any]:
     return found
 
 
+def iterates(callback: Any) -> bool:
+    """Returns whether a callback or a descendant of it, as they are at this moment, iterates over data."""
+    if is_data_iterator(callback):
+        return True
+    children = callback.get_children()
+    return bool(children) and any(iterates(child) for child in children)
+
+
 def has_ancestor(cls: type, name: str) -> bool:
     """Returns whether a class derives from the base class of that name."""
-    return any(base.__name__ == name and is_base_class(base) for base in cls.__mro__)
+    return name in _bases_of(cls)
 
 
 def is_base_class(cls: type) -> bool:
@@ -51,6 +60,11 @@ def is_base_class(cls: type) -> bool:
 def base_of(cls: type) -> type:
     """Returns the nearest base class that a callback class is built on."""
     return next(base for base in cls.__mro__ if is_base_class(base))
+
+
+@lru_cache(maxsize=256)
+def _bases_of(cls: Any) -> frozenset[str]:
+    return frozenset(base.__name__ for base in cls.__mro__ if is_base_class(base))
 
 
 def _is_native(cls: type) -> bool:

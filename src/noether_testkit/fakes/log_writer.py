@@ -74,7 +74,7 @@ class FakeLogWriter(StrictFake):
     def get_all_metric_values(self, key: str) -> list[float]:
         """Returns the values of a key in all flushed entries."""
         self._record("get_all_metric_values", key=key)
-        return [entry[key] for entry in self.log_entries if key in entry]
+        return list(_series_of(self.log_entries).get(key, {}).values())
 
     def flush(self) -> None:
         """Closes the entry under way and hands it to the tracker.
@@ -84,22 +84,14 @@ class FakeLogWriter(StrictFake):
                 ends a run in this way, too.
         """
         self._record("flush")
-        if self.log_cache is None:
+        entry = self.log_cache
+        if entry is None:
             return
-        self.tracker.log(self.log_cache)
-        last = self.log_entries[-1]["update"] if self.log_entries else -1
-        if self.log_cache["update"] <= last:
-            late = ", ".join(key for key in self.log_cache if key not in _COUNTERS)
-            raise AssertionError(
-                f"The log entry of update {self.log_cache['update']} ({late}) comes after that of update {last} was "
-                "closed. Values belong into the entry of their own update; after training, use "
-                "tracker.set_summary or tracker.update_summary."
-            )
-        self.log_entries.append(
-            {key: value for key, value in self.log_cache.items() if key not in self.non_scalar_keys}
-        )
-        self.log_cache = None
-        self.non_scalar_keys = set()
+        self.tracker.log(entry)
+        _require_later(entry, self.log_entries)
+        kept = entry.keys() - self.non_scalar_keys
+        self.log_entries.append({key: entry[key] for key in entry if key in kept})
+        self.log_cache, self.non_scalar_keys = None, set()
 
     def finish(self) -> None:
         """Flushes and writes all entries to disk: `{key: {update: value}}`."""
@@ -107,11 +99,8 @@ class FakeLogWriter(StrictFake):
         self.flush()
         if not self.log_entries:
             return
-        series: dict[str, dict[int, Any]] = {}
-        for entry in self.log_entries:
-            for key, value in entry.items():
-                if key != "update":
-                    series.setdefault(key, {})[entry["update"]] = value
+        series = _series_of(self.log_entries)
+        del series["update"]
         torch.save(series, self.path_provider.basetracker_entries_uri)
 
     def __enter__(self) -> Self:
@@ -121,15 +110,34 @@ class FakeLogWriter(StrictFake):
         self.finish()
 
     def _enter(self, key: str, value: Any) -> None:
-        key = key.removesuffix("/")
-        if self.log_cache is None:
-            self.log_cache = dict(self.update_counter.cur_iteration)
-        if key in self.log_cache:
-            raise KeyError(
-                f"{key!r} was logged twice in the entry of update {self.log_cache['update']}: "
-                f"{self.log_cache[key]!r} first, {value!r} now"
-            )
-        self.log_cache[key] = value
+        name = key.removesuffix("/")
+        entry = self.log_cache = self.log_cache or dict(self.update_counter.cur_iteration)
+        if name in entry:
+            first = f"{entry[name]!r} first, {value!r} now"
+            raise KeyError(f"{name!r} was logged twice in the entry of update {entry['update']}: {first}")
+        entry[name] = value
 
 
 _COUNTERS = ("epoch", "update", "sample")
+
+
+def _series_of(entries: list[dict[str, Any]]) -> dict[str, dict[int, Any]]:
+    """Returns the values of each key by their updates."""
+    series: dict[str, dict[int, Any]] = {}
+    for entry in entries:
+        for key, value in entry.items():
+            series.setdefault(key, {})[entry["update"]] = value
+    return series
+
+
+def _require_later(entry: dict[str, Any], entries: list[dict[str, Any]]) -> None:
+    """Refuses an entry that does not come after the last one."""
+    last = entries[-1]["update"] if entries else -1
+    if entry["update"] > last:
+        return
+    late = ", ".join(key for key in entry if key not in _COUNTERS)
+    raise AssertionError(
+        f"The log entry of update {entry['update']} ({late}) comes after that of update {last} was closed. Values "
+        "belong into the entry of their own update; after training, use tracker.set_summary or "
+        "tracker.update_summary."
+    )

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from noether_testkit.fakes.batches import evaluation_batches, iterator_arguments, training_batches
+from noether_testkit.fakes.batches import Batches, evaluation_batches, iterator_arguments
 from noether_testkit.fakes.calling import Caller
-from noether_testkit.fakes.lineage import data_iterators, is_early_stop, is_periodic
+from noether_testkit.fakes.lineage import data_iterators, is_early_stop, is_periodic, iterates
 from noether_testkit.fakes.model import FakeModel
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ class TrainingLoop:
         trainer: The trainer as callbacks see it.
         model: The model, initialised.
         caller: Calls the callbacks.
+        batches: The batches of the run.
         accumulation_steps: Forward and backward passes in an update.
         stop_requested: Tells whether the run shall end after the current update.
     """
@@ -35,6 +36,7 @@ class TrainingLoop:
         trainer: FakeTrainer,
         model: FakeModel,
         caller: Caller,
+        batches: Batches,
         accumulation_steps: int,
         stop_requested: Callable[[], bool],
     ) -> None:
@@ -45,13 +47,8 @@ class TrainingLoop:
         self._accumulation_steps = accumulation_steps
         self._stop_requested = stop_requested
         self._periodic = [callback for callback in trainer.callbacks if is_periodic(callback)]
-        iterators = [data_iterators(callback) for callback in self._periodic]
-        self._takes_data = [bool(own) for own in iterators]
-        requests = [each.sampler_config for own in iterators for each in own]
         self._batch_size = self.counter.effective_batch_size // accumulation_steps
-        self._batches = training_batches(
-            trainer.data_container.datasets["train"], self.counter, accumulation_steps, requests
-        )
+        self._batches = batches
 
     def run(self) -> None:
         """Trains to the end.
@@ -104,7 +101,7 @@ class TrainingLoop:
         batch = self.trainer.drop_metadata(next(self._batches))
         self.model.train()
         loaded = perf_counter()
-        result = self.trainer.train_step(batch, self.model)
+        result = self.trainer.train_step(batch, model=self.model)
         forward_done = perf_counter()
         self._backward(result.total_loss, is_last=is_last)
         _add_times(
@@ -149,9 +146,9 @@ class TrainingLoop:
         stop, first_error = False, None
         plain = {"update_counter": self.counter}
         with_data = plain | iterator_arguments(self.model, self._batches, self._batch_size)
-        for callback, takes_data in zip(self._periodic, self._takes_data, strict=True):
+        for callback in self._periodic:
             try:
-                self._caller.call(callback, hook, **(with_data if takes_data else plain))
+                self._caller.call(callback, hook, **(with_data if iterates(callback) else plain))
             except Exception as error:  # noqa: BLE001 - raised when all have had their turn
                 if is_early_stop(error):
                     stop = True
@@ -173,11 +170,10 @@ class TrainingLoop:
 
 def evaluate(trainer: FakeTrainer, model: FakeModel, caller: Caller, batch_size: int) -> None:
     """Calls `at_eval` of the periodic callbacks, in order; they share one iterator over their data."""
-    periodic = [callback for callback in trainer.callbacks if is_periodic(callback)]
-    iterators = [data_iterators(callback) for callback in periodic]
-    batches = evaluation_batches([each.sampler_config for own in iterators for each in own], batch_size)
-    for callback, own in zip(periodic, iterators, strict=True):
-        data: dict[str, Any] = iterator_arguments(model, batches, batch_size) if own else {}
+    iterators = [each for callback in trainer.callbacks for each in data_iterators(callback)]
+    batches = evaluation_batches([each.sampler_config for each in iterators], batch_size)
+    for callback in filter(is_periodic, trainer.callbacks):
+        data: dict[str, Any] = iterator_arguments(model, batches, batch_size) if iterates(callback) else {}
         caller.call(callback, "at_eval", trainer.update_counter, **data)
 
 

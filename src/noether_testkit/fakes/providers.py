@@ -62,7 +62,7 @@ class FakePathProvider(Strict):
 
     def with_run(self, run_id: str | None = None, stage_name: str | None = None) -> FakePathProvider:
         """Returns the provider of another run below the same root."""
-        return FakePathProvider(self.output_root, run_id or self.run_id, stage_name)
+        return FakePathProvider(self.output_root, self.run_id if run_id is None else run_id, stage_name)
 
     @property
     def _tracker_path(self) -> Path:
@@ -97,24 +97,30 @@ _DEFAULTS = (
 
 
 class FakeMetricPropertyProvider(StrictFake):
-    """Tells in which direction metrics improve, by patterns of their keys."""
+    """Tells in which direction metrics improve, by patterns of their keys.
+
+    Args:
+        ordinality: The directions that are answered; those of another enumeration are taken by their names.
+    """
 
     _stands_for = "MetricPropertyProvider"
 
-    def __init__(self) -> None:
+    def __init__(self, ordinality: type[Enum] = Ordinality) -> None:
         super().__init__()
-        self._patterns = list(_DEFAULTS)
+        self._kinds = ordinality
+        self._patterns = [(pattern, ordinality[kind.name]) for pattern, kind in _DEFAULTS]
         self.logger = logging.getLogger("FakeMetricPropertyProvider")
 
-    def register_pattern(self, pattern: str, ordinality: Ordinality) -> None:
+    def register_pattern(self, pattern: str, ordinality: Enum) -> None:
         """Adds a pattern with `*`, `?` and `[…]`; those that were there before win.
 
         It is compared with keys in lower case, so one with a capital letter fits none, as in the framework.
         """
         self._record("register_pattern", pattern=pattern, ordinality=ordinality)
-        self._patterns.append((pattern, ordinality))
+        known = self._kinds.__members__.get(getattr(ordinality, "name", ""), ordinality)
+        self._patterns.append((pattern, known))
 
-    def get_ordinality(self, key: str) -> Ordinality | None:
+    def get_ordinality(self, key: str) -> Enum | None:
         """Returns the direction of a metric, or `None` for an unknown key."""
         self._record("get_ordinality", key=key)
         return self._ordinality(key)
@@ -125,14 +131,14 @@ class FakeMetricPropertyProvider(StrictFake):
         ordinality = self._ordinality(key)
         if ordinality is None:
             self.logger.warning("The metric %r is unknown; it is taken as higher-is-better.", key)
-        return ordinality in (None, Ordinality.HIGHER_IS_BETTER)
+        return ordinality in (None, self._kinds["HIGHER_IS_BETTER"])
 
     def is_neutral_key(self, key: str) -> bool:
         """Returns whether a metric has no better direction."""
         self._record("is_neutral_key", key=key)
-        return self._ordinality(key) is Ordinality.NEUTRAL
+        return self._ordinality(key) is self._kinds["NEUTRAL"]
 
-    def _ordinality(self, key: str) -> Ordinality | None:
+    def _ordinality(self, key: str) -> Enum | None:
         key = key.lower()
         return next((kind for pattern, kind in self._patterns if fnmatch.fnmatchcase(key, pattern)), None)
 

@@ -21,6 +21,7 @@ class ResumePoint(Strict):
     Args:
         checkpoint: Where the checkpoint is.
         model_name: First part of its file names.
+        iteration: The class of points in training.
 
     Attributes:
         init_run_path_provider: The paths of the earlier run; callbacks get it as `resumption_paths`.
@@ -35,7 +36,8 @@ class ResumePoint(Strict):
     _kit_only = frozenset({"trainer_state"})
     _not_faked = frozenset({"init_callbacks", "init_trainer", "path_provider", "pop_ckpt_kwargs_keys"})
 
-    def __init__(self, checkpoint: Checkpoint, model_name: str) -> None:
+    def __init__(self, checkpoint: Checkpoint, model_name: str, iteration: Any = TrainingIteration) -> None:
+        self._iteration = iteration
         self.logger = logging.getLogger("ResumePoint")
         self.init_run_path_provider = FakePathProvider(checkpoint.output_root, checkpoint.run_id)
         self.run_id = checkpoint.run_id
@@ -47,7 +49,8 @@ class ResumePoint(Strict):
 
     def start_checkpoint(self) -> TrainingIteration:
         """Returns the progress at which the checkpoint was written."""
-        return TrainingIteration.from_dict(self.trainer_state()["training_iteration"])
+        start: TrainingIteration = self._iteration.from_dict(self.trainer_state()["training_iteration"])
+        return start
 
     def trainer_state(self) -> dict[str, Any]:
         """Returns the trainer's part, newly read at torch's default settings; only the kit has it."""

@@ -21,6 +21,7 @@ from noether_testkit.fakes.data import FakeDataContainer, FakeDataset, default_d
 from noether_testkit.fakes.faults import install
 from noether_testkit.fakes.log_writer import FakeLogWriter
 from noether_testkit.fakes.model import DefaultNetwork, FakeModel
+from noether_testkit.fakes.natives import KIT, Natives
 from noether_testkit.fakes.providers import FakeMetricPropertyProvider, FakePathProvider
 from noether_testkit.fakes.resume import ResumePoint
 from noether_testkit.fakes.step import Loss
@@ -50,8 +51,7 @@ class FakeRun:
         datasets: Makes the tensors of the data sets; those of the default problem where missing.
         loss: Computes the losses; mean squared error where it is missing.
         watch: Called around each call of the trainer into a callback.
-        make_model: Makes the model, with the arguments of `FakeModel`. Another class than that has to have what the
-            trainer calls on it, and `fault`, if its forward passes are to be heard.
+        natives: The classes of model, counter, iterations and directions; the kit's own by default.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class FakeRun:
         datasets: Callable[[], Mapping[str, Mapping[str, torch.Tensor]]] | None = None,
         loss: Loss | None = None,
         watch: Watch | None = None,
-        make_model: Callable[..., Any] = FakeModel,
+        natives: Natives = KIT,
     ) -> None:
         self.plan = plan or TrainingPlan()
         self._remove_folder: Callable[[], Any] | None = None
@@ -74,7 +74,7 @@ class FakeRun:
         self.path_provider = FakePathProvider(output_root, run_id)
         seed_everything(self.plan.seed)
         self.data_container = self._data(datasets)
-        self.metric_property_provider = FakeMetricPropertyProvider()
+        self.metric_property_provider = FakeMetricPropertyProvider(natives.Ordinality)
         self.tracker = FakeTracker(self.metric_property_provider, self.path_provider)
         self.trainer = FakeTrainer(
             self._config(),
@@ -83,11 +83,12 @@ class FakeRun:
             self.tracker,
             self.metric_property_provider,
             accumulation_steps=self.plan.accumulation_steps,
-            resume_point=self._resume_point(),
+            resume_point=self._resume_point(natives),
             loss=loss,
             watch=watch,
+            natives=natives,
         )
-        self.model: FakeModel = make_model(
+        self.model: FakeModel = natives.make_model(
             (network or DefaultNetwork)(),
             MODEL_NAME,
             update_counter=self.trainer.update_counter,
@@ -165,8 +166,9 @@ class FakeRun:
         given = defaults if datasets is None else {"train": defaults["train"], **datasets()}
         return FakeDataContainer({key: FakeDataset(tensors) for key, tensors in given.items()}, seed=self.plan.seed)
 
-    def _resume_point(self) -> ResumePoint | None:
-        return None if self.plan.resume_from is None else ResumePoint(self.plan.resume_from, MODEL_NAME)
+    def _resume_point(self, natives: Natives) -> ResumePoint | None:
+        checkpoint = self.plan.resume_from
+        return None if checkpoint is None else ResumePoint(checkpoint, MODEL_NAME, natives.TrainingIteration)
 
 
 def seed_everything(seed: int) -> None:

@@ -34,6 +34,11 @@ class Strict:
     def __getattr__(self, name: str) -> Any:
         refuse(self, name)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in _RESERVED:
+            _require_fault(type(self), name, value)
+        super().__setattr__(name, value)
+
 
 class StrictFake(Strict):
     """A small working stand-in for one of the framework's objects.
@@ -57,6 +62,35 @@ class StrictFake(Strict):
             self.fault(call)
 
 
+_RESERVED = frozenset({"calls", "call", "fault", "faults", "failure"})
+"""Names of what the kit adds to its fakes, and slips of these."""
+
+
+def _require_fault(cls: type[Strict], name: str, value: Any) -> None:
+    """Refuses a fault that would never happen, so that a test of it cannot pass by mistake.
+
+    Raises:
+        AttributeError: This fake has nothing of that name.
+        TypeError: A fault is no function.
+    """
+    if name not in cls._kit_only:
+        raise AttributeError(_has_no(cls, name), name=name)
+    if name == "fault" and value is not None and not callable(value):
+        raise TypeError(
+            f"{cls.__name__}.fault must be a function, which is called with each call and may raise, but is {value!r}."
+        )
+
+
+def _has_no(cls: Any, name: str) -> str:
+    own = sorted({"calls", "fault"} & cls._kit_only)
+    if own:
+        return f"{cls.__name__} has no {name!r}. {nearest_sentence(name, own)}"
+    return (
+        f"{cls.__name__} records no calls and cannot be made to fail; tracker, log writer, checkpoint writer, "
+        "metric property provider and data container can, and model and data sets have a `fault`."
+    )
+
+
 def refuse(fake: Any, name: str) -> NoReturn:
     """Refuses an attribute that a fake lacks.
 
@@ -67,6 +101,8 @@ def refuse(fake: Any, name: str) -> NoReturn:
     cls = type(fake)
     if name.startswith("_"):
         raise AttributeError(f"{cls.__name__!r} object has no attribute {name!r}", name=name, obj=fake)
+    if name in ("calls", "fault"):
+        raise AttributeError(_has_no(cls, name), name=name, obj=fake)
     original = f"The framework's {cls._stands_for}"
     if name in cls._not_faked:
         raise FakeError(

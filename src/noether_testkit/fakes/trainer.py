@@ -10,16 +10,19 @@ from typing import Any
 import torch
 
 from noether_testkit.core.callbacks import CallbackBase
-from noether_testkit.core.utils.training import TrainingIteration, UpdateCounter
-from noether_testkit.fakes.batches import drop_metadata
+from noether_testkit.core.utils.training import UpdateCounter
+from noether_testkit.fakes.batches import Batches, drop_metadata, training_batches
 from noether_testkit.fakes.calling import Caller
 from noether_testkit.fakes.checkpoint_writer import FakeCheckpointWriter
 from noether_testkit.fakes.data import Batch, FakeDataContainer
+from noether_testkit.fakes.lineage import data_iterators
 from noether_testkit.fakes.log_writer import FakeLogWriter
 from noether_testkit.fakes.loop import TrainingLoop, evaluate
 from noether_testkit.fakes.model import FakeModel
+from noether_testkit.fakes.natives import KIT, Natives
 from noether_testkit.fakes.providers import FakeMetricPropertyProvider, FakePathProvider
 from noether_testkit.fakes.resume import ResumePoint
+from noether_testkit.fakes.signals import ending_at_sigterm
 from noether_testkit.fakes.step import Loss, Tensors, TrainerResult, mean_squared_error, result_of
 from noether_testkit.fakes.strict import Strict
 from noether_testkit.fakes.tracker import FakeTracker
@@ -40,9 +43,13 @@ class FakeTrainer(Strict):
         resume_point: The checkpoint that the run goes on from.
         loss: Computes the losses from outputs and targets.
         watch: Called around each call into a callback.
+        natives: The classes of the counter and of its points.
 
     Attributes:
         callbacks: The callbacks; empty until all are built and their keys are found to differ.
+
+    Raises:
+        ValueError: The training set is smaller than a batch.
     """
 
     _stands_for = "BaseTrainer"
@@ -77,7 +84,9 @@ class FakeTrainer(Strict):
         resume_point: ResumePoint | None = None,
         loss: Loss | None = None,
         watch: Watch | None = None,
+        natives: Natives = KIT,
     ) -> None:
+        iteration = natives.TrainingIteration
         self.config = config
         self.data_container = data_container
         self.path_provider = path_provider
@@ -94,12 +103,12 @@ class FakeTrainer(Strict):
         self.batch_keys = {*config.forward_properties, *config.target_properties}
         self.skip_nan_loss_counter = 0
         self.initializer = resume_point
-        self.updates_per_epoch = len(data_container.datasets["train"]) // config.effective_batch_size
-        self.start_checkpoint = TrainingIteration(0, 0, 0) if resume_point is None else resume_point.start_checkpoint()
-        self.end_checkpoint = TrainingIteration(config.max_epochs, config.max_updates, config.max_samples)
-        self.update_counter = UpdateCounter(
+        self.updates_per_epoch = _updates_per_epoch(data_container, config.effective_batch_size)
+        self.start_checkpoint = iteration(0, 0, 0) if resume_point is None else resume_point.start_checkpoint()
+        self.end_checkpoint = iteration(config.max_epochs, config.max_updates, config.max_samples)
+        self.update_counter: UpdateCounter = natives.UpdateCounter(
             self.start_checkpoint,
-            TrainingIteration(update=self.total_training_updates),
+            iteration(update=self.total_training_updates),
             self.updates_per_epoch,
             config.effective_batch_size,
         )
@@ -115,11 +124,12 @@ class FakeTrainer(Strict):
     def total_training_updates(self) -> int:
         """Updates in the whole run, those before a resume included."""
         end = self.end_checkpoint.to_fully_specified(self.updates_per_epoch, self.config.effective_batch_size)
-        return end.update or 0
+        updates: int = end.update or 0
+        return updates
 
     @staticmethod
     def drop_metadata(data: Batch) -> Batch:
-        """Returns a batch without the entries whose names start with `__meta`."""
+        """Removes the entries whose names start with `__meta` from a batch, and returns it."""
         return drop_metadata(data)
 
     def loss_compute(self, forward_output: Tensors, targets: Tensors) -> Any:
@@ -138,7 +148,7 @@ class FakeTrainer(Strict):
         """
         outputs = model(**{key: batch[key] for key in self.forward_properties if key in batch})
         targets = {key: batch[key] for key in self.target_properties if key in batch}
-        return result_of(self.loss_compute(outputs, targets))
+        return result_of(self.loss_compute(forward_output=outputs, targets=targets))
 
     def state_dict(self) -> dict[str, Any]:
         """Returns what a checkpoint holds of the trainer: all callback states, and the progress."""
@@ -165,13 +175,16 @@ class FakeTrainer(Strict):
         """
         built = self._build(model, callbacks)
         CallbackBase.validate_checkpoint_keys(self._caller.for_states(built))
+        iterators = [each for callback in built for each in data_iterators(callback)]
         self._prepare(model, built)
+        batches = self._training_batches(iterators)
         with self.log_writer:
             model.eval()
             with torch.no_grad():
                 self._caller.call_all(self.callbacks, "before_training", update_counter=self.update_counter)
             if not self._has_no_updates:
-                self._loop(model).run()
+                with ending_at_sigterm(self.request_stop):
+                    self._loop(model, batches).run()
             model.eval()
             with torch.no_grad():
                 self._caller.call_all(self.callbacks, "after_training", update_counter=self.update_counter)
@@ -218,8 +231,28 @@ class FakeTrainer(Strict):
         callbacks = self._caller.for_states(self.callbacks)
         CallbackBase.load_callback_state_dicts(callbacks, state_dict["callback_state_dicts"], logger)
 
-    def _loop(self, model: FakeModel) -> TrainingLoop:
-        return TrainingLoop(self, model, self._caller, self._accumulation_steps, lambda: self._stop_requested)
+    def _training_batches(self, iterators: list[Any]) -> Batches:
+        """Returns the batches of the run: what is put in the place of data sets or samplers from now on is not read."""
+        return training_batches(
+            self.data_container.datasets["train"],
+            self.update_counter,
+            self._accumulation_steps,
+            [each.sampler_config for each in iterators],
+        )
+
+    def _loop(self, model: FakeModel, batches: Batches) -> TrainingLoop:
+        steps = self._accumulation_steps
+        return TrainingLoop(self, model, self._caller, batches, steps, lambda: self._stop_requested)
+
+
+def _updates_per_epoch(data_container: FakeDataContainer, batch_size: int) -> int:
+    samples = len(data_container.datasets["train"])
+    if samples < batch_size:
+        raise ValueError(
+            f"The data set `train` has {samples} samples, fewer than one batch of {batch_size}, so there is not a "
+            "single update in an epoch. Give it more samples, or the plan a smaller batch_size."
+        )
+    return samples // batch_size
 
 
 def collaborators_of(trainer: FakeTrainer, model: FakeModel) -> dict[str, Any]:

@@ -129,7 +129,7 @@ class PeriodicDataIteratorCallback(PeriodicCallback, metaclass=ABCMeta):
             started = perf_counter()
             batch = self.trainer.drop_metadata(next(data_iter))
             waited_s += perf_counter() - started
-            batch = {key: value.to(self.trainer.device) for key, value in batch.items()}
+            batch = {key: _moved(value, self.trainer.device) for key, value in batch.items()}
             results.append(self.process_data(batch, trainer_model=trainer_model))
         self.total_data_time += waited_s / batches
         return collate_results(results)
@@ -151,3 +151,14 @@ class PeriodicDataIteratorCallback(PeriodicCallback, metaclass=ABCMeta):
             every_n_samples=self.every_n_samples,
             batch_size=self.batch_size,
         )
+
+
+def _moved(value: Any, device: torch.device) -> Any:
+    if isinstance(value, list):
+        if len(value) != 1:
+            raise AssertionError(
+                f"A batch has a list of {len(value)} entries, and only one can be moved to a device. "
+                "Join them to one tensor in the pipeline."
+            )
+        value = value[0]
+    return None if value is None else value.to(device)

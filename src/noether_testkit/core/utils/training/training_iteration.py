@@ -164,7 +164,10 @@ class TrainingIteration:
         return hash((self.epoch, self.update, self.sample))
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, TrainingIteration) and dict(self) == dict(other)
+        # The framework's points are equal to the kit's, and leave the comparison to the kit.
+        if not any(base.__name__ == "TrainingIteration" for base in type(other).__mro__):
+            return NotImplemented
+        return all(getattr(self, name) == getattr(other, name) for name in _FIELDS)
 
     def __ge__(self, other: TrainingIteration) -> bool:
         return all(mine >= theirs for mine, theirs in self._pairs(other))
