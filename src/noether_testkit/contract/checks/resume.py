@@ -10,7 +10,7 @@ from noether_testkit.contract.harness import Outcome
 from noether_testkit.contract.locate import in_words as error_in_words
 from noether_testkit.contract.locate import place_of, place_of_error
 from noether_testkit.contract.resume import Draws, Experiment, Search, Space, experiment, search, space_of
-from noether_testkit.contract.resume.culprit import culprit_of
+from noether_testkit.contract.resume.culprit import culprit_of, is_half_filled
 from noether_testkit.contract.resume.sources import Source, missing_files, other_source
 from noether_testkit.contract.resume.tables import changed_tables
 from noether_testkit.plan import Checkpoint, Stop
@@ -31,6 +31,9 @@ _EXPLAINED = (
     "leaves-modes-untouched",
     "survives-a-zero-update-run",
     "completes-an-ordinary-run",
+    "stops-only-from-periodic-hooks",
+    "reads-state-without-effect",
+    "loads-twice-like-once",
 )
 _AS_IF = "resumes-as-if-uninterrupted"
 
@@ -81,13 +84,20 @@ def resumes_at_any_update(bench: Bench) -> str | None:
     """Stops runs at any update; a window that was half full, and a warning in time, are limits and no faults."""
     space = _space(bench)
 
+    windows: list[Experiment] = []
+
     def counts(tried: Experiment) -> bool:
-        return tried.warning is None and not _says_what_is_missing(tried)
+        if tried.warning is not None or _says_what_is_missing(tried):
+            return False
+        if tried.mismatches[0].error is None and is_half_filled(bench, space, tried.trial):
+            windows.append(tried)
+            return False
+        return True
 
     draws = Draws(space=space, anywhere=True, laid=4, count=4)
     seen = search(bench, draws, counts, lambda _: True)
     if seen.found is None:
-        return _remark(seen)
+        return _remark(seen) or _remark_on_windows(windows)
     raise _finding(
         bench,
         space,
@@ -178,6 +188,7 @@ def resumes_without_its_files(bench: Bench) -> str | None:
     why="A table that is opened for writing at every start holds the last session only. What was measured in the days "
     "before is gone, and nobody looks before it is needed.",
     after=(*_SOUND_STATE, _AS_IF),
+    explained_by=("reads-state-without-effect",),
 )
 def continues_its_output_files(bench: Bench) -> str | None:
     """Resumes in the same run folder, and compares the rows of text files."""
@@ -256,6 +267,12 @@ def _remark(seen: Search) -> str | None:
         names = sorted({path for _, path in seen.unsteady})
         return f"Not compared, because it differs between two equal runs: {', '.join(names)}."
     return None
+
+
+def _remark_on_windows(windows: list[Experiment]) -> str | None:
+    if not windows:
+        return None
+    return f"{str(windows[0].trial).capitalize()}: {windows[0].mismatches[0].what} differs by a half-filled window."
 
 
 def _require_state_after_failure(bench: Bench) -> None:
