@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -12,9 +12,12 @@ import torch
 
 from noether_testkit.contract.bench import Bench, Enough
 from noether_testkit.contract.compare import Difference, differences, snapshot
+from noether_testkit.contract.diary import ordinary_diary
 from noether_testkit.contract.harness import Moment, Watcher
+from noether_testkit.contract.hooks import is_overridden
 from noether_testkit.contract.locate import place_of
 from noether_testkit.contract.resume.closeness import is_close
+from noether_testkit.contract.resume.experiment import twin_of
 from noether_testkit.contract.resume.trial import Space, Trial
 from noether_testkit.contract.subject import COLLABORATORS
 
@@ -100,6 +103,19 @@ def culprit_of(bench: Bench, space: Space, trial: Trial) -> Culprit:
         found = [each for each in found if each.path not in unsteady]
     return Culprit(
         lost=tuple(found) if restored else (), location=place_of(type(callback)), fresh=attributes_of(callback)
+    )
+
+
+def has_nothing_to_lose(bench: Bench, space: Space, trials: Iterable[Trial]) -> bool:
+    """Returns whether a callback has neither state nor files, and all its attributes are back after these resumes."""
+    callback, _ = bench.build()
+    looked_at = {*attributes_of(callback), *_NOT_ITS_OWN}
+    if not ordinary_diary(bench).is_stateless or is_overridden(callback, "resume_from_checkpoint"):
+        return False
+    if not vars(callback).keys() <= looked_at or callback.get_children():
+        return False
+    return not any(
+        twin_of(bench, space, trial).files or culprit_of(bench, space, trial).lost for trial in trials if trial.stops
     )
 
 
