@@ -33,6 +33,12 @@ class SavesABestThatWasOnlyEvaluated(PeriodicCallback):
             self.smallest = norm
             self.checkpoint_writer.save_model_checkpoint("model", "best", self.model.state_dict())
 
+    def state_dict(self) -> dict[str, Any]:
+        return {"smallest": self.smallest}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.smallest = state_dict["smallest"]
+
 
 class TargetConfig(CallBackBaseConfig):
     """Config of an early stopper."""
@@ -56,10 +62,10 @@ class StopsAnEvaluation(PeriodicCallback):
 
 @guilty(CHECK)
 class WritesBesideTheCheckpoints(PeriodicCallback):
-    """Writes a note into the checkpoint folder, whoever calls."""
+    """Writes a note of its own into the checkpoint folder, whoever calls."""
 
     def periodic_callback(self, *, interval_type: str, update_counter: UpdateCounter, **_: Any) -> None:
-        file = self.trainer.path_provider.checkpoint_path / "newest.txt"
+        file = self.trainer.path_provider.checkpoint_path / f"{self.checkpoint_key}.txt"
         file.write_text(f"{update_counter.cur_iteration} ({interval_type})", encoding="utf-8")
 
 
@@ -103,6 +109,12 @@ class SavesABestInTrainingOnly(PeriodicCallback):
         if interval_type != "eval" and norm < self.smallest:
             self.smallest = norm
             self.checkpoint_writer.save_model_checkpoint("model", "best", self.model.state_dict())
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"smallest": self.smallest}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.smallest = state_dict["smallest"]
 
 
 @innocent(CHECK)

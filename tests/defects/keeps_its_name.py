@@ -23,14 +23,27 @@ class SwallowsItsName(CallbackBase):
 
 @guilty(CHECK)
 class HasOneKeyForAll(PeriodicCallback):
-    """Has a key of its own without the name in it, so that two of a kind cannot be told apart.
+    """Stores its state under a key without the name in it, so that two of a kind cannot be told apart.
 
     States went to the wrong callback before they had names: https://github.com/Emmi-AI/noether/pull/114 (B201).
     """
 
+    def __init__(self, callback_config: CallBackBaseConfig, **kwargs: Any) -> None:
+        super().__init__(callback_config, **kwargs)
+        self.best = float("inf")
+
     @property
     def checkpoint_key(self) -> str:
         return "best_metric"
+
+    def periodic_callback(self, **_: Any) -> None:
+        self.best = min(self.best, self.writer.log_cache["mse"])
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"best": self.best}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.best = state_dict["best"]
 
 
 @guilty(CHECK)

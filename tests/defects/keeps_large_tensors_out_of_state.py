@@ -175,14 +175,17 @@ class WritesItsAverageToFiles(PeriodicCallback):
         for name, value in self.model.named_parameters():
             self.average[name].lerp_(value, 0.1)
 
-    def periodic_callback(self, **_: Any) -> None:
+    def periodic_callback(self, *, interval_type: str, update_counter: UpdateCounter, **_: Any) -> None:
+        if interval_type == "eval":
+            return
         self.turns += 1
-        self.checkpoint_writer.save_model_checkpoint(f"average_{self.checkpoint_key}", "latest", self.average)
+        tag = str(update_counter.cur_iteration)
+        self.checkpoint_writer.save_model_checkpoint(f"average_{self.checkpoint_key}", tag, self.average)
 
     def resume_from_checkpoint(self, resumption_paths: Any, model: torch.nn.Module) -> None:
-        file = resumption_paths.checkpoint_path / f"average_{self.checkpoint_key}_cp=latest_model.th"
-        if file.exists():
-            self.average = torch.load(file, map_location=model.device)["state_dict"]
+        name = f"average_{self.checkpoint_key}_cp={self.trainer.start_checkpoint}_model.th"
+        file = resumption_paths.checkpoint_path / name
+        self.average = torch.load(file, map_location=model.device)["state_dict"]
 
     def state_dict(self) -> dict[str, Any]:
         return {"turns": self.turns}

@@ -153,7 +153,7 @@ class EmptiesItsListBeforeItLoads(PeriodicCallback):
 
 @innocent(CHECK)
 class ComparesWithTheLastWeights(PeriodicCallback):
-    """Looks at the weights at each load; those of the second one are the checkpoint's."""
+    """Looks at the weights at each load, and tells what it saw last: those of the checkpoint."""
 
     def __init__(self, callback_config: CallBackBaseConfig, **kwargs: Any) -> None:
         super().__init__(callback_config, **kwargs)
@@ -166,7 +166,7 @@ class ComparesWithTheLastWeights(PeriodicCallback):
     def periodic_callback(self, **_: Any) -> None:
         self.turns += 1
         if self.start is not None:
-            self.writer.add_scalar(f"{self.checkpoint_key}/grown", self.norm() - self.start)
+            self.logger.info("The weights have grown by %s since the resume.", self.norm() - self.start)
 
     def state_dict(self) -> dict[str, Any]:
         return {"turns": self.turns}

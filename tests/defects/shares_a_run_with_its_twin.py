@@ -14,7 +14,7 @@ from noether_testkit.core.utils.training import UpdateCounter
 CHECK = "shares-a-run-with-its-twin"
 
 
-@guilty(CHECK)
+@guilty(CHECK, config={"every_n_updates": 2, "id": "first"})
 class KeysItsStateByItsClass(PeriodicCallback):
     """Stores its state under the name of its class, whatever it is called.
 
@@ -56,9 +56,9 @@ class WritesOneBestFile(PeriodicCallback):
         super().__init__(callback_config, **kwargs)
         self.best = float("inf")
 
-    def periodic_callback(self, **_: Any) -> None:
+    def periodic_callback(self, *, interval_type: str, **_: Any) -> None:
         value = self.writer.log_cache["mse"]
-        if value < self.best:
+        if interval_type != "eval" and value < self.best:
             self.best = value
             self.checkpoint_writer.save_model_checkpoint("best", "latest", self.model.state_dict())
 
@@ -82,6 +82,12 @@ class WritesOneSummary(PeriodicCallback):
 
     def after_training(self, *, update_counter: UpdateCounter) -> None:
         (self.trainer.path_provider.run_output_path / "summary.json").write_text(json.dumps({"turns": self.turns}))
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"turns": self.turns}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.turns = state_dict["turns"]
 
 
 @guilty(CHECK)

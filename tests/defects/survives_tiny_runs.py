@@ -25,6 +25,12 @@ class TracksLosses(PeriodicCallback):
     def track_after_accumulation_step(self, *, losses: dict[str, torch.Tensor], **_: Any) -> None:
         self.losses.append(losses["total"].item())
 
+    def state_dict(self) -> dict[str, Any]:
+        return {"losses": list(self.losses)}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.losses = list(state_dict["losses"])
+
 
 @guilty(CHECK)
 class TakesTheDeviationOfOneLoss(TracksLosses):

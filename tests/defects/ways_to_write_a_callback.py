@@ -169,6 +169,12 @@ class DrawsFromItsOwnGenerator(PeriodicCallback):
         inputs = torch.randn(2, 4, generator=self.generator)
         self.writer.add_scalar(f"random/{interval_type}", self.model(x=inputs)["y"].mean())
 
+    def state_dict(self) -> dict[str, Any]:
+        return {"generator": self.generator.get_state()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.generator.set_state(state_dict["generator"].cpu())
+
 
 class Stateless(PeriodicCallback):
     """One of two of a kind."""

@@ -22,11 +22,11 @@ class EvaluatesWhatTheStartHookMade(PeriodicCallback):
     """
 
     def before_training(self, *, update_counter: UpdateCounter) -> None:
-        self.first = {name: value.clone() for name, value in self.model.named_parameters()}
+        self.names = [name for name, value in self.model.named_parameters() if value.requires_grad]
 
     def periodic_callback(self, **_: Any) -> None:
-        moved = [(value - self.first[name]).norm() for name, value in self.model.named_parameters()]
-        self.writer.add_scalar("weights/distance", torch.stack(moved).norm())
+        norms = [self.model.get_parameter(name).norm() for name in self.names]
+        self.writer.add_scalar("weights/norm", torch.stack(norms).norm())
 
 
 @guilty(CHECK)
@@ -61,10 +61,10 @@ class TrainsOnly(PeriodicCallback):
     """Breaks in an evaluation run, and declares that it is of no use there."""
 
     def before_training(self, *, update_counter: UpdateCounter) -> None:
-        self.first_update = update_counter.update
+        self.parameters = sum(value.numel() for value in self.model.parameters())
 
     def periodic_callback(self, *, update_counter: UpdateCounter, **_: Any) -> None:
-        self.writer.add_scalar("session/updates", update_counter.update - self.first_update)
+        self.writer.add_scalar("samples_per_parameter", update_counter.sample / self.parameters)
 
 
 @guilty(CHECK)
@@ -111,16 +111,22 @@ class StartsLazily(PeriodicCallback):
         self.first_norm = norm if self.first_norm is None else self.first_norm
         self.writer.add_scalar(f"{interval_type}/growth", norm / self.first_norm)
 
+    def state_dict(self) -> dict[str, Any]:
+        return {"first_norm": self.first_norm}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.first_norm = state_dict["first_norm"]
+
 
 @innocent(CHECK)
 class PassesOverEvaluations(PeriodicCallback):
     """Has nothing to say in an evaluation run, where its start hook was not called."""
 
     def before_training(self, *, update_counter: UpdateCounter) -> None:
-        self.first = {name: value.clone() for name, value in self.model.named_parameters()}
+        self.names = [name for name, value in self.model.named_parameters() if value.requires_grad]
 
     def periodic_callback(self, *, interval_type: str, **_: Any) -> None:
         if interval_type == "eval":
             return
-        moved = [(value - self.first[name]).norm() for name, value in self.model.named_parameters()]
-        self.writer.add_scalar("weights/distance", torch.stack(moved).norm())
+        norms = [self.model.get_parameter(name).norm() for name in self.names]
+        self.writer.add_scalar("weights/norm", torch.stack(norms).norm())

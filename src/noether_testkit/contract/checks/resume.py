@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import islice
 
 from noether_testkit.contract.bench import Bench, unfinished
 from noether_testkit.contract.check import BUILT, Finding, Force, NotApplicable, check
@@ -10,7 +11,7 @@ from noether_testkit.contract.harness import Outcome
 from noether_testkit.contract.locate import in_words as error_in_words
 from noether_testkit.contract.locate import place_of, place_of_error
 from noether_testkit.contract.resume import Draws, Experiment, Search, Space, experiment, search, space_of
-from noether_testkit.contract.resume.culprit import culprit_of
+from noether_testkit.contract.resume.culprit import culprit_of, has_nothing_to_lose, is_half_filled
 from noether_testkit.contract.resume.sources import Source, missing_files, other_source
 from noether_testkit.contract.resume.tables import changed_tables
 from noether_testkit.plan import Checkpoint, Stop
@@ -31,6 +32,9 @@ _EXPLAINED = (
     "leaves-modes-untouched",
     "survives-a-zero-update-run",
     "completes-an-ordinary-run",
+    "stops-only-from-periodic-hooks",
+    "reads-state-without-effect",
+    "loads-twice-like-once",
 )
 _AS_IF = "resumes-as-if-uninterrupted"
 
@@ -53,7 +57,7 @@ def resumes_as_if_uninterrupted(bench: Bench) -> str | None:
     def is_window(tried: Experiment) -> bool:
         return culprit_of(bench, space, tried.trial).is_window
 
-    draws = Draws(space=space)
+    draws = _sized(bench, Draws(space=space))
     seen = search(bench, draws, counts, is_window)
     if seen.found is None:
         _look_far_ahead(bench, draws, seen)
@@ -81,13 +85,20 @@ def resumes_at_any_update(bench: Bench) -> str | None:
     """Stops runs at any update; a window that was half full, and a warning in time, are limits and no faults."""
     space = _space(bench)
 
-    def counts(tried: Experiment) -> bool:
-        return tried.warning is None and not _says_what_is_missing(tried)
+    windows: list[Experiment] = []
 
-    draws = Draws(space=space, anywhere=True, laid=4, count=4)
+    def counts(tried: Experiment) -> bool:
+        if tried.warning is not None or _says_what_is_missing(tried):
+            return False
+        if tried.mismatches[0].error is None and is_half_filled(bench, space, tried.trial):
+            windows.append(tried)
+            return False
+        return True
+
+    draws = _sized(bench, Draws(space=space, anywhere=True, laid=4, count=4))
     seen = search(bench, draws, counts, lambda _: True)
     if seen.found is None:
-        return _remark(seen)
+        return _remark(seen) or _remark_on_windows(windows)
     raise _finding(
         bench,
         space,
@@ -112,7 +123,7 @@ def resumes_after_a_crash(bench: Bench) -> str | None:
     _require_state_after_failure(bench)
     space = _space(bench)
     for lost in (2, 0):
-        draws = Draws(space=space, lost=lost, crashes_only=True, laid=2, count=lost)
+        draws = _sized(bench, Draws(space=space, lost=lost, crashes_only=True, laid=2, count=lost))
         seen = search(bench, draws, lambda _: True, lambda _: True)
         if seen.found is not None:
             raise _finding(
@@ -178,6 +189,7 @@ def resumes_without_its_files(bench: Bench) -> str | None:
     why="A table that is opened for writing at every start holds the last session only. What was measured in the days "
     "before is gone, and nobody looks before it is needed.",
     after=(*_SOUND_STATE, _AS_IF),
+    explained_by=("reads-state-without-effect",),
 )
 def continues_its_output_files(bench: Bench) -> str | None:
     """Resumes in the same run folder, and compares the rows of text files."""
@@ -207,9 +219,16 @@ def _space(bench: Bench) -> Space:
     return replace(space, subject=bench.subject)
 
 
+def _sized(bench: Bench, draws: Draws) -> Draws:
+    """Returns what to try, which is less where nothing can be lost: one trial shows that the run goes through."""
+    first = islice(Draws(space=draws.space).laid_out(), 2)
+    is_bare = bench.once("nothing to lose", lambda: has_nothing_to_lose(bench, draws.space, first))
+    return replace(draws, laid=1, count=0) if is_bare else draws
+
+
 def _look_far_ahead(bench: Bench, draws: Draws, seen: Search) -> None:
     """Tries one long run where attributes were lost that made no difference in the short ones."""
-    trial = draws.long_one()
+    trial = draws.long_one() if draws.count else None
     if trial is None or seen.refusals or not culprit_of(bench, draws.space, trial).lost:
         return
     tried = experiment(bench, draws.space, trial)
@@ -256,6 +275,12 @@ def _remark(seen: Search) -> str | None:
         names = sorted({path for _, path in seen.unsteady})
         return f"Not compared, because it differs between two equal runs: {', '.join(names)}."
     return None
+
+
+def _remark_on_windows(windows: list[Experiment]) -> str | None:
+    if not windows:
+        return None
+    return f"{str(windows[0].trial).capitalize()}: {windows[0].mismatches[0].what} differs by a half-filled window."
 
 
 def _require_state_after_failure(bench: Bench) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -12,9 +12,12 @@ import torch
 
 from noether_testkit.contract.bench import Bench, Enough
 from noether_testkit.contract.compare import Difference, differences, snapshot
+from noether_testkit.contract.diary import ordinary_diary
 from noether_testkit.contract.harness import Moment, Watcher
+from noether_testkit.contract.hooks import is_overridden
 from noether_testkit.contract.locate import place_of
 from noether_testkit.contract.resume.closeness import is_close
+from noether_testkit.contract.resume.experiment import twin_of
 from noether_testkit.contract.resume.trial import Space, Trial
 from noether_testkit.contract.subject import COLLABORATORS
 
@@ -49,11 +52,35 @@ class Culprit:
         """Whether what was lost are collections that start empty again, as a window of the last values does."""
         return bool(self.lost) and all(self._starts_again(each) for each in self.lost)
 
+    @property
+    def names(self) -> frozenset[str]:
+        """The names of the attributes that were lost."""
+        return frozenset(_name_in(each.path) for each in self.lost)
+
+    @property
+    def starts_again(self) -> bool:
+        """Whether what was lost is after the restore as it was in a callback that was just built."""
+        return bool(self.lost) and all(self._is_fresh(each) for each in self.lost)
+
     def _starts_again(self, each: Difference) -> bool:
-        left, right = each.values
-        fresh = self.fresh.get(_name_in(each.path))
+        left, _ = each.values
         is_collection = hasattr(left, "__len__") and not isinstance(left, str | bytes)
-        return is_collection and not differences(fresh, right, path=each.path)
+        return is_collection and self._is_fresh(each)
+
+    def _is_fresh(self, each: Difference) -> bool:
+        return not differences(self.fresh.get(_name_in(each.path)), each.values[1], path=each.path)
+
+
+def is_half_filled(bench: Bench, space: Space, trial: Trial) -> bool:
+    """Returns whether only windows were lost: what starts again, and is empty at the ends of intervals anyway."""
+    culprit = culprit_of(bench, space, trial)
+    if culprit.is_window:
+        return True
+    places = space.boundaries(trial.plan, trial.interval)
+    if not places or not culprit.starts_again:
+        return False
+    stops = (replace(trial.stops[-1], after_update=places[-1]),)
+    return not culprit.names & culprit_of(bench, space, replace(trial, stops=stops)).names
 
 
 def culprit_of(bench: Bench, space: Space, trial: Trial) -> Culprit:
@@ -61,6 +88,7 @@ def culprit_of(bench: Bench, space: Space, trial: Trial) -> Culprit:
     subject = space.subject_of(trial)
     stop = trial.stops[-1]
     saved: dict[str, Any] = {}
+    again: dict[str, Any] = {}
     plan = replace(trial.plan, stop=replace(stop, kind="crash"), checkpoint_after=(stop.after_update,))
     outcome = bench.train(plan, subject=subject, watch=_keeping(saved))
     checkpoint = outcome.checkpoints.get(stop.after_update)
@@ -69,8 +97,25 @@ def culprit_of(bench: Bench, space: Space, trial: Trial) -> Culprit:
         bench.train(trial.plan.resumed(checkpoint), subject=subject, watch=_keeping(restored, until="before_training"))
     callback, _ = bench.build()
     found = [each for each in differences(saved, restored, path="self") if not is_close(*each.values)]
+    if found:  # timers differ between any two runs
+        bench.train(plan, subject=subject, watch=_keeping(again))
+        unsteady = {each.path for each in differences(saved, again, path="self")}
+        found = [each for each in found if each.path not in unsteady]
     return Culprit(
         lost=tuple(found) if restored else (), location=place_of(type(callback)), fresh=attributes_of(callback)
+    )
+
+
+def has_nothing_to_lose(bench: Bench, space: Space, trials: Iterable[Trial]) -> bool:
+    """Returns whether a callback has neither state nor files, and all its attributes are back after these resumes."""
+    callback, _ = bench.build()
+    looked_at = {*attributes_of(callback), *_NOT_ITS_OWN}
+    if not ordinary_diary(bench).is_stateless or is_overridden(callback, "resume_from_checkpoint"):
+        return False
+    if not vars(callback).keys() <= looked_at or callback.get_children():
+        return False
+    return not any(
+        twin_of(bench, space, trial).files or culprit_of(bench, space, trial).lost for trial in trials if trial.stops
     )
 
 

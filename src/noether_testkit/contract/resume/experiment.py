@@ -10,7 +10,7 @@ from noether_testkit.contract.bench import Bench
 from noether_testkit.contract.compare import Difference, differences, in_words
 from noether_testkit.contract.harness import Outcome
 from noether_testkit.contract.locate import in_words as error_in_words
-from noether_testkit.contract.resume.closeness import is_close
+from noether_testkit.contract.resume.closeness import ROUNDING, is_close, rounding_of
 from noether_testkit.contract.resume.files import contents, of_the_kit
 from noether_testkit.contract.resume.restoring import Restoring
 from noether_testkit.contract.resume.trial import Space, Trial
@@ -134,10 +134,11 @@ def mismatches(twin: Session, resumed: Session, last: int, ignored: Collection[s
     if errors:
         yield from errors
         return
+    rounding = rounding_of(theirs.state)
     yield from _of_decisions(theirs, mine)
-    yield from _of_log(theirs, mine, last)
-    yield from _of_leaves("summary", "the summary value", theirs.summary, mine.summary)
-    yield from _of_leaves("state", "the value at the end of", theirs.state, mine.state)
+    yield from _of_log(theirs, mine, last, rounding)
+    yield from _of_leaves("summary", "the summary value", theirs.summary, mine.summary, rounding=rounding)
+    yield from _of_leaves("state", "the value at the end of", theirs.state, mine.state, rounding=rounding)
     yield from _of_files({name: twin.files[name] for name in twin.files if name not in ignored}, resumed.files)
     yield from _of_leaves("weights", "the value at the end of", theirs.weights, mine.weights)
     yield from _of_leaves("optimizer", "the value at the end of", theirs.optimizer, mine.optimizer)
@@ -168,15 +169,15 @@ def _end_of(outcome: Outcome) -> str:
     return f"{'stopped early' if stopped else 'trained to the end,'} after update {outcome.updates}"
 
 
-def _of_log(twin: Outcome, resumed: Outcome, last: int) -> Iterator[Mismatch]:
+def _of_log(twin: Outcome, resumed: Outcome, last: int, rounding: float) -> Iterator[Mismatch]:
     left, right = _by_key(twin.log, last), _by_key(resumed.log, last)
     for key in [*left, *(key for key in right if key not in left)]:
-        yield from _of_series(key, left.get(key, {}), right.get(key, {}))
+        yield from _of_series(key, left.get(key, {}), right.get(key, {}), rounding)
 
 
-def _of_series(key: str, left: Mapping[int, Any], right: Mapping[int, Any]) -> Iterator[Mismatch]:
+def _of_series(key: str, left: Mapping[int, Any], right: Mapping[int, Any], rounding: float) -> Iterator[Mismatch]:
     updates = sorted({*left, *right})
-    wrong = [update for update in updates if not _agree(left, right, update)]
+    wrong = [update for update in updates if not _agree(left, right, update, rounding)]
     if not wrong:
         return
     first = wrong[0]
@@ -198,8 +199,8 @@ def _may_pass(updates: list[int], wrong: list[int]) -> bool:
     return len(updates) < _ENOUGH_TO_TELL or len(updates) - updates.index(wrong[-1]) > 2
 
 
-def _agree(left: Mapping[int, Any], right: Mapping[int, Any], update: int) -> bool:
-    return update in left and update in right and is_close(left[update], right[update])
+def _agree(left: Mapping[int, Any], right: Mapping[int, Any], update: int, rounding: float) -> bool:
+    return update in left and update in right and is_close(left[update], right[update], rounding)
 
 
 def _by_key(log: Iterable[Mapping[str, Any]], last: int) -> dict[str, dict[int, Any]]:
@@ -220,12 +221,14 @@ def _of_files(twin: Mapping[str, Any], resumed: Mapping[str, Any]) -> Iterator[M
             yield from _of_leaves("file", f"the file {name},", content, resumed[name], prefix=name)
 
 
-def _of_leaves(kind: str, what: str, twin: Any, resumed: Any, prefix: str = "") -> Iterator[Mismatch]:
-    for each in _apart(twin, resumed, kind):
+def _of_leaves(
+    kind: str, what: str, twin: Any, resumed: Any, prefix: str = "", rounding: float = ROUNDING
+) -> Iterator[Mismatch]:
+    for each in _apart(twin, resumed, kind, rounding):
         yield Mismatch(
             kind=kind, what=f"{what} {each.path}", path=f"{prefix}{each.path}", twin=each.left, resumed=each.right
         )
 
 
-def _apart(twin: Any, resumed: Any, kind: str) -> list[Difference]:
-    return [each for each in differences(twin, resumed, path=kind) if not is_close(*each.values)]
+def _apart(twin: Any, resumed: Any, kind: str, rounding: float) -> list[Difference]:
+    return [each for each in differences(twin, resumed, path=kind) if not is_close(*each.values, rounding)]

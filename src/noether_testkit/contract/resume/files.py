@@ -21,14 +21,16 @@ def contents(outcome: Outcome) -> dict[str, Any]:
     """Returns the content of the files that a callback wrote into the run folder, by name.
 
     Files of torch and JSON are read; of others, which may be tables that go on in another folder, only the presence
-    counts. What the trainer writes by itself is left out.
+    counts. What the trainer and the kit write is left out.
     """
     if outcome.run_folder is None or not outcome.run_folder.exists():
         return {}
+    kept = of_the_kit(outcome)
+    names = {str(file.relative_to(outcome.run_folder)): file for file in sorted(outcome.run_folder.rglob("*"))}
     return {
-        str(file.relative_to(outcome.run_folder)): _content(file)
-        for file in sorted(outcome.run_folder.rglob("*"))
-        if file.is_file() and not _is_of_the_trainer(file)
+        name: _content(file)
+        for name, file in names.items()
+        if name not in kept and file.is_file() and not _is_of_the_trainer(file)
     }
 
 

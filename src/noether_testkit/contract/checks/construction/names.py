@@ -9,6 +9,7 @@ from noether_testkit.contract.bench import Bench
 from noether_testkit.contract.check import BUILT, Finding, Force, check
 from noether_testkit.contract.configs import resolve_config
 from noether_testkit.contract.construction import is_class
+from noether_testkit.contract.diary import ordinary_diary
 from noether_testkit.contract.locate import in_words, place_of, place_of_constructor, place_of_error
 from noether_testkit.contract.subject import Subject
 
@@ -35,7 +36,7 @@ def keeps_its_name(bench: Bench) -> None:
     if config is not None and getattr(config, "id", None):
         return
     keys = {name: _key(each) for name, each in named.items()}
-    if keys["one"] == keys["another"]:
+    if keys["one"] == keys["another"] and not _is_stateless_under_its_own_key(bench, callback):
         raise Finding(
             seen=f"Built with name='one' and with name='another', checkpoint_key is {keys['one']!r} both times.",
             expected="The key tells two callbacks of one kind with different names apart.",
@@ -52,6 +53,11 @@ def place_of_key(cls: type) -> str | None:
     own = next((vars(base)["checkpoint_key"] for base in cls.__mro__ if "checkpoint_key" in vars(base)), None)
     place = place_of(getattr(own, "fget", own))
     return None if place is None or place.endswith("CallbackBase.checkpoint_key") else place
+
+
+def _is_stateless_under_its_own_key(bench: Bench, callback: Any) -> bool:
+    """Returns whether the callback has settled on one key and stores nothing under it, which no run feels."""
+    return place_of_key(type(callback)) is not None and ordinary_diary(bench).is_stateless
 
 
 def _named(subject: Subject, name: str) -> Subject:

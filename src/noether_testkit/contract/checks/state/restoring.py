@@ -70,13 +70,17 @@ def keeps_loaded_state_at_start(bench: Bench) -> str | None:
     """Resumes from checkpoints, and compares the state before and after the start hook."""
     require_state(bench)
     left_out = unsteady_in_runs(bench)
+    without_file = None
     for each in resumptions(bench):
         refusal = refusal_to_resume(bench, each)
         if refusal is not None:
             return refusal
-        _require_kept(bench, each, left_out)
+        missing = _missing_file(each)
+        if missing is None:
+            _require_kept(bench, each, left_out)
+        without_file = without_file or missing
     require_finished(bench)
-    return left_out_of_comparison(left_out)
+    return without_file or left_out_of_comparison(left_out)
 
 
 def _require_restored(bench: Bench, resumption: Resumption, left_out: frozenset[str]) -> None:
@@ -106,6 +110,15 @@ def _not_restored(resumption: Resumption, left_out: frozenset[str]) -> list[Diff
         wrong = {each.path: each for each in differences(resumption.saved, entry.state, ignore=left_out)}
         found = wrong if found is None else {path: wrong[path] for path in found if path in wrong}
     return list((found or {}).values())
+
+
+def _missing_file(resumption: Resumption) -> str | None:
+    """Returns in a sentence that a resume ended for lack of a file of the callback's, which is a refusal as well."""
+    errors = (each.error for each in resumption.diary.outcome.hook_errors)
+    missing = next((error for error in errors if isinstance(error, FileNotFoundError) and error.filename), None)
+    if missing is None:
+        return None
+    return f"It cannot be resumed after update {resumption.update}: {error_in_words(missing)}."
 
 
 def _require_kept(bench: Bench, resumption: Resumption, left_out: frozenset[str]) -> None:

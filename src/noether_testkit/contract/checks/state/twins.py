@@ -56,6 +56,7 @@ class _Sight:
     why="Two of a kind are natural: two metrics, two intervals, two decays. The trainer refuses two states under one "
     "key before the first update, and of two callbacks that write one file, one finds the other's content in it.",
     after=(*SHAPED, "is-stateful-from-construction"),
+    explained_by=("keeps-its-name", "isolates-instances"),
 )
 def shares_a_run_with_its_twin(bench: Bench) -> str | None:
     """Trains the callback together with a second one of its kind, and compares keys and files."""
