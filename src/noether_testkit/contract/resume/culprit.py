@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -30,11 +30,13 @@ class Culprit:
         lost: What differs between the attributes before the save and after the restore.
         location: The class of the callback.
         fresh: The attributes of a callback that was just built.
+        emptied: Names of the attributes that are as fresh after each turn, and were not so when it was saved.
     """
 
     lost: tuple[Difference, ...]
     location: str | None
     fresh: Mapping[str, Any]
+    emptied: frozenset[str] = frozenset()
 
     @property
     def sentence(self) -> str:
@@ -49,6 +51,20 @@ class Culprit:
         """Whether what was lost are collections that start empty again, as a window of the last values does."""
         return bool(self.lost) and all(self._starts_again(each) for each in self.lost)
 
+    @property
+    def is_half_window(self) -> bool:
+        """Whether what was lost is a whole window that each turn empties: it starts anew, and nothing else is lost."""
+        return bool(self.lost) and self._names == self.emptied
+
+    @property
+    def splits_a_window(self) -> bool:
+        """Whether a part of a window that each turn empties came back, and another part did not."""
+        return bool(self._names & self.emptied) and not self.emptied <= self._names
+
+    @property
+    def _names(self) -> frozenset[str]:
+        return frozenset(_name_in(each.path) for each in self.lost)
+
     def _starts_again(self, each: Difference) -> bool:
         left, right = each.values
         fresh = self.fresh.get(_name_in(each.path))
@@ -58,6 +74,10 @@ class Culprit:
 
 def culprit_of(bench: Bench, space: Space, trial: Trial) -> Culprit:
     """Compares the attributes before the save with those after the restore, for the last stop of a trial."""
+    return bench.once(f"culprit {trial!r}", lambda: _culprit_of(bench, space, trial))
+
+
+def _culprit_of(bench: Bench, space: Space, trial: Trial) -> Culprit:
     subject = space.subject_of(trial)
     stop = trial.stops[-1]
     saved: dict[str, Any] = {}
@@ -68,10 +88,40 @@ def culprit_of(bench: Bench, space: Space, trial: Trial) -> Culprit:
     if checkpoint is not None:
         bench.train(trial.plan.resumed(checkpoint), subject=subject, watch=_keeping(restored, until="before_training"))
     callback, _ = bench.build()
+    fresh = attributes_of(callback)
     found = [each for each in differences(saved, restored, path="self") if not is_close(*each.values)]
+    emptied = frozenset(_emptied(bench, space, trial, fresh)) if found else frozenset()
     return Culprit(
-        lost=tuple(found) if restored else (), location=place_of(type(callback)), fresh=attributes_of(callback)
+        lost=tuple(found) if restored else (),
+        location=place_of(type(callback)),
+        fresh=fresh,
+        emptied=frozenset(name for name in emptied if differences(fresh[name], saved.get(name))),
     )
+
+
+def _emptied(bench: Bench, space: Space, trial: Trial, fresh: Mapping[str, Any]) -> Iterator[str]:
+    """Yields the names of the attributes that are as fresh at the end of each interval."""
+    plan = replace(trial.plan, updates=trial.plan.total_updates + 1, epochs=None, samples=None)
+    turns = frozenset(space.boundaries(plan, trial.interval))
+    after: dict[int, dict[str, Any]] = {}
+    bench.train(plan, subject=space.subject_of(trial), watch=_keeping_at(after, turns))
+    if not after:
+        return
+    for name, value in fresh.items():
+        if not any(differences(value, attributes.get(name)) for attributes in after.values()):
+            yield name
+
+
+def _keeping_at(attributes: dict[int, dict[str, Any]], updates: Collection[int]) -> Watcher:
+    """Returns a watcher that keeps the attributes after the rounds of some updates."""
+
+    @contextmanager
+    def watch(moment: Moment) -> Iterator[None]:
+        yield
+        if moment.hook in ("after_update", "after_epoch") and moment.update in updates:
+            attributes[moment.update] = attributes_of(moment.callback)
+
+    return watch
 
 
 def attributes_of(callback: Any) -> dict[str, Any]:

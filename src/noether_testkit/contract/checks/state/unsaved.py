@@ -45,7 +45,7 @@ class _Record:
     why="What a callback keeps on itself and does not save starts over at each resume. Often that is meant so, as with "
     "timers and caches; where it is not, the resumed run decides otherwise than the one that was not interrupted.",
     after=(*SAVED, "round-trips-its-state", "loads-twice-like-once", "keeps-loaded-state-at-start"),
-    explained_by=("reads-state-without-effect", "loads-without-changing-its-input"),
+    explained_by=("reads-state-without-effect", "loads-without-changing-its-input", "resumes-as-if-uninterrupted"),
 )
 def saves_what_it_changes(bench: Bench) -> None:
     """Compares the attributes of a run that was resumed with those of one that was not, at the end of intervals."""
