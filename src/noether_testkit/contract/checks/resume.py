@@ -11,7 +11,7 @@ from noether_testkit.contract.harness import Outcome
 from noether_testkit.contract.locate import in_words as error_in_words
 from noether_testkit.contract.locate import place_of, place_of_error
 from noether_testkit.contract.resume import Draws, Experiment, Search, Space, experiment, search, space_of
-from noether_testkit.contract.resume.culprit import culprit_of, has_nothing_to_lose, is_half_filled
+from noether_testkit.contract.resume.culprit import culprit_of, has_nothing_to_lose
 from noether_testkit.contract.resume.sources import Source, missing_files, other_source
 from noether_testkit.contract.resume.tables import changed_tables
 from noether_testkit.plan import Checkpoint, Stop
@@ -55,7 +55,7 @@ def resumes_as_if_uninterrupted(bench: Bench) -> str | None:
         return not _only_by_crashes(bench, space, tried)
 
     def is_window(tried: Experiment) -> bool:
-        return culprit_of(bench, space, tried.trial).is_window
+        return tried.passes and culprit_of(bench, space, tried.trial).is_window
 
     draws = _sized(bench, Draws(space=space))
     seen = search(bench, draws, counts, is_window)
@@ -85,20 +85,17 @@ def resumes_at_any_update(bench: Bench) -> str | None:
     """Stops runs at any update; a window that was half full, and a warning in time, are limits and no faults."""
     space = _space(bench)
 
-    windows: list[Experiment] = []
-
     def counts(tried: Experiment) -> bool:
-        if tried.warning is not None or _says_what_is_missing(tried):
-            return False
-        if tried.mismatches[0].error is None and is_half_filled(bench, space, tried.trial):
-            windows.append(tried)
-            return False
-        return True
+        return tried.warning is None and not _says_what_is_missing(tried)
+
+    def is_window(tried: Experiment) -> bool:
+        culprit = culprit_of(bench, space, tried.trial)
+        return culprit.is_half_window or (tried.passes and not culprit.splits_a_window)
 
     draws = _sized(bench, Draws(space=space, anywhere=True, laid=4, count=4))
-    seen = search(bench, draws, counts, lambda _: True)
+    seen = search(bench, draws, counts, is_window)
     if seen.found is None:
-        return _remark(seen) or _remark_on_windows(windows)
+        return _remark(seen)
     raise _finding(
         bench,
         space,
@@ -124,7 +121,7 @@ def resumes_after_a_crash(bench: Bench) -> str | None:
     space = _space(bench)
     for lost in (2, 0):
         draws = _sized(bench, Draws(space=space, lost=lost, crashes_only=True, laid=2, count=lost))
-        seen = search(bench, draws, lambda _: True, lambda _: True)
+        seen = search(bench, draws, lambda _: True, lambda tried: tried.passes)
         if seen.found is not None:
             raise _finding(
                 bench,
@@ -189,15 +186,15 @@ def resumes_without_its_files(bench: Bench) -> str | None:
     why="A table that is opened for writing at every start holds the last session only. What was measured in the days "
     "before is gone, and nobody looks before it is needed.",
     after=(*_SOUND_STATE, _AS_IF),
-    explained_by=("reads-state-without-effect",),
+    explained_by=("reads-state-without-effect", "resumes-from-its-source", "resumes-after-a-crash"),
 )
 def continues_its_output_files(bench: Bench) -> str | None:
     """Resumes in the same run folder, and compares the rows of text files."""
     found = changed_tables(bench, _space(bench))
-    if found is None:
-        return None
+    if found is None or isinstance(found, str):
+        return found
     raise Finding(
-        seen=f"{found.trial}, resumed in the same folder: {found.file} {found.what}.",
+        seen=f"{str(found.trial).capitalize()}, resumed in the same folder: {found.what}.",
         expected="The same rows as in a run that was never stopped, under one header.",
         fix="Open the file with mode 'a', and write the header only where the file is new; where rows of updates that "
         "are trained again may be there, drop those after self.trainer.start_checkpoint first.",
@@ -268,19 +265,14 @@ def _remark(seen: Search) -> str | None:
         return f"{str(seen.warned[0].trial).capitalize()}: it warned when it was restored: {seen.warned[0].warning}"
     if seen.passing:
         tried = seen.passing[0]
-        return f"{str(tried.trial).capitalize()}: {tried.mismatches[0].what} differs, and later ones agree again."
+        how = ", and later ones agree again" if tried.passes else ": a window that was half full started anew"
+        return f"{str(tried.trial).capitalize()}: {tried.mismatches[0].what} differs{how}."
     if seen.tried == 0:
         raise NotApplicable("No run could be stopped before the callback ended it.")
     if seen.unsteady:
         names = sorted({path for _, path in seen.unsteady})
         return f"Not compared, because it differs between two equal runs: {', '.join(names)}."
     return None
-
-
-def _remark_on_windows(windows: list[Experiment]) -> str | None:
-    if not windows:
-        return None
-    return f"{str(windows[0].trial).capitalize()}: {windows[0].mismatches[0].what} differs by a half-filled window."
 
 
 def _require_state_after_failure(bench: Bench) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -33,11 +33,13 @@ class Culprit:
         lost: What differs between the attributes before the save and after the restore.
         location: The class of the callback.
         fresh: The attributes of a callback that was just built.
+        emptied: Names of the attributes that are as fresh after each turn, and were not so when it was saved.
     """
 
     lost: tuple[Difference, ...]
     location: str | None
     fresh: Mapping[str, Any]
+    emptied: frozenset[str] = frozenset()
 
     @property
     def sentence(self) -> str:
@@ -53,14 +55,18 @@ class Culprit:
         return bool(self.lost) and all(self._starts_again(each) for each in self.lost)
 
     @property
-    def names(self) -> frozenset[str]:
-        """The names of the attributes that were lost."""
-        return frozenset(_name_in(each.path) for each in self.lost)
+    def is_half_window(self) -> bool:
+        """Whether what was lost is a whole window that each turn empties: it starts anew, and nothing else is lost."""
+        return bool(self.lost) and self._names == self.emptied
 
     @property
-    def starts_again(self) -> bool:
-        """Whether what was lost is after the restore as it was in a callback that was just built."""
-        return bool(self.lost) and all(self._is_fresh(each) for each in self.lost)
+    def splits_a_window(self) -> bool:
+        """Whether a part of a window that each turn empties came back, and another part did not."""
+        return bool(self._names & self.emptied) and not self.emptied <= self._names
+
+    @property
+    def _names(self) -> frozenset[str]:
+        return frozenset(_name_in(each.path) for each in self.lost)
 
     def _starts_again(self, each: Difference) -> bool:
         left, _ = each.values
@@ -71,20 +77,12 @@ class Culprit:
         return not differences(self.fresh.get(_name_in(each.path)), each.values[1], path=each.path)
 
 
-def is_half_filled(bench: Bench, space: Space, trial: Trial) -> bool:
-    """Returns whether only windows were lost: what starts again, and is empty at the ends of intervals anyway."""
-    culprit = culprit_of(bench, space, trial)
-    if culprit.is_window:
-        return True
-    places = space.boundaries(trial.plan, trial.interval)
-    if not places or not culprit.starts_again:
-        return False
-    stops = (replace(trial.stops[-1], after_update=places[-1]),)
-    return not culprit.names & culprit_of(bench, space, replace(trial, stops=stops)).names
-
-
 def culprit_of(bench: Bench, space: Space, trial: Trial) -> Culprit:
     """Compares the attributes before the save with those after the restore, for the last stop of a trial."""
+    return bench.once(f"culprit {trial!r}", lambda: _culprit_of(bench, space, trial))
+
+
+def _culprit_of(bench: Bench, space: Space, trial: Trial) -> Culprit:
     subject = space.subject_of(trial)
     stop = trial.stops[-1]
     saved: dict[str, Any] = {}
@@ -96,13 +94,18 @@ def culprit_of(bench: Bench, space: Space, trial: Trial) -> Culprit:
     if checkpoint is not None:
         bench.train(trial.plan.resumed(checkpoint), subject=subject, watch=_keeping(restored, until="before_training"))
     callback, _ = bench.build()
+    fresh = attributes_of(callback)
     found = [each for each in differences(saved, restored, path="self") if not is_close(*each.values)]
     if found:  # timers differ between any two runs
         bench.train(plan, subject=subject, watch=_keeping(again))
         unsteady = {each.path for each in differences(saved, again, path="self")}
         found = [each for each in found if each.path not in unsteady]
+    emptied = frozenset(_emptied(bench, space, trial, fresh)) if found else frozenset()
     return Culprit(
-        lost=tuple(found) if restored else (), location=place_of(type(callback)), fresh=attributes_of(callback)
+        lost=tuple(found) if restored else (),
+        location=place_of(type(callback)),
+        fresh=fresh,
+        emptied=frozenset(name for name in emptied if differences(fresh[name], saved.get(name))),
     )
 
 
@@ -117,6 +120,31 @@ def has_nothing_to_lose(bench: Bench, space: Space, trials: Iterable[Trial]) -> 
     return not any(
         twin_of(bench, space, trial).files or culprit_of(bench, space, trial).lost for trial in trials if trial.stops
     )
+
+
+def _emptied(bench: Bench, space: Space, trial: Trial, fresh: Mapping[str, Any]) -> Iterator[str]:
+    """Yields the names of the attributes that are as fresh at the end of each interval."""
+    plan = replace(trial.plan, updates=trial.plan.total_updates + 1, epochs=None, samples=None)
+    turns = frozenset(space.boundaries(plan, trial.interval))
+    after: dict[int, dict[str, Any]] = {}
+    bench.train(plan, subject=space.subject_of(trial), watch=_keeping_at(after, turns))
+    if not after:
+        return
+    for name, value in fresh.items():
+        if not any(differences(value, attributes.get(name)) for attributes in after.values()):
+            yield name
+
+
+def _keeping_at(attributes: dict[int, dict[str, Any]], updates: Collection[int]) -> Watcher:
+    """Returns a watcher that keeps the attributes after the rounds of some updates."""
+
+    @contextmanager
+    def watch(moment: Moment) -> Iterator[None]:
+        yield
+        if moment.hook in ("after_update", "after_epoch") and moment.update in updates:
+            attributes[moment.update] = attributes_of(moment.callback)
+
+    return watch
 
 
 def attributes_of(callback: Any) -> dict[str, Any]:

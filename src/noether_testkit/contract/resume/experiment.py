@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from pathlib import PurePath
 from typing import Any
 
 from noether_testkit.contract.bench import Bench
@@ -11,7 +12,7 @@ from noether_testkit.contract.compare import Difference, differences, in_words
 from noether_testkit.contract.harness import Outcome
 from noether_testkit.contract.locate import in_words as error_in_words
 from noether_testkit.contract.resume.closeness import ROUNDING, is_close, rounding_of
-from noether_testkit.contract.resume.files import contents, of_the_kit
+from noether_testkit.contract.resume.files import WRITTEN, contents, of_the_kit
 from noether_testkit.contract.resume.restoring import Restoring
 from noether_testkit.contract.resume.trial import Space, Trial
 from noether_testkit.fakes.lineage import is_early_stop
@@ -61,6 +62,11 @@ class Experiment:
     warning: str | None = None
     is_void: bool = False
 
+    @property
+    def passes(self) -> bool:
+        """Whether all that differs may be over by the end."""
+        return all(each.passes for each in self.mismatches)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Session:
@@ -77,6 +83,7 @@ def experiment(bench: Bench, space: Space, trial: Trial) -> Experiment:
     if twin.outcome.error is not None or any(stop.after_update >= twin.outcome.updates for stop in trial.stops):
         return Experiment(trial=trial, is_void=True)
     files: dict[str, Any] = {}
+    summary: dict[str, Any] = {}
     ignored: set[str] = set()
     restoring = Restoring()
     checkpoint, last = None, 0
@@ -86,12 +93,14 @@ def experiment(bench: Bench, space: Space, trial: Trial) -> Experiment:
             ends = replace(stop, after_update=stop.after_update + trial.lost)
             plan = replace(plan, stop=ends, checkpoint_after=(stop.after_update,))
         outcome = bench.train(plan, subject=subject, watch=None if checkpoint is None else restoring)
+        summary |= outcome.summary
         refused = _refusal(bench, outcome) if checkpoint is not None else None
         if refused is not None:
             return Experiment(trial=trial, refusal=refused)
         if stop is None:
             files |= contents(outcome)
-            found = mismatches(twin, Session(outcome=outcome, files=files), last, ignored)
+            all_of_it = Session(outcome=replace(outcome, summary=summary), files=files)
+            found = mismatches(twin, all_of_it, last, ignored)
             lasting = tuple(each for each in found if each.path not in restoring.moved_on)
             return Experiment(trial=trial, mismatches=lasting, warning=restoring.warning)
         if stop.after_update not in outcome.checkpoints:
@@ -215,10 +224,18 @@ def _by_key(log: Iterable[Mapping[str, Any]], last: int) -> dict[str, dict[int, 
 
 def _of_files(twin: Mapping[str, Any], resumed: Mapping[str, Any]) -> Iterator[Mismatch]:
     for name, content in twin.items():
+        if name not in resumed and _is_named_otherwise(name, content, twin, resumed):
+            continue
         if name not in resumed:
             yield Mismatch(kind="file", what=f"the file {name}", path=name, twin="written", resumed="missing")
         else:
             yield from _of_leaves("file", f"the file {name},", content, resumed[name], prefix=name)
+
+
+def _is_named_otherwise(name: str, content: Any, twin: Mapping[str, Any], resumed: Mapping[str, Any]) -> bool:
+    """Returns whether a table may be there under another name, such as one with the start of its session."""
+    others = (other for other in resumed if other not in twin)
+    return content == WRITTEN and any(PurePath(other).suffix == PurePath(name).suffix for other in others)
 
 
 def _of_leaves(

@@ -16,6 +16,9 @@ _OF_THE_RUN = ("run_id", "callback_state_dicts")
 """Entries of checkpoints that are another in each run, or a matter of the state."""
 _LARGEST = 16 * 2**20
 
+WRITTEN = "written"
+"""Stands for the content of a file that is not read."""
+
 
 def contents(outcome: Outcome) -> dict[str, Any]:
     """Returns the content of the files that a callback wrote into the run folder, by name.
@@ -54,7 +57,7 @@ def _content(file: Path) -> Any:
             return json.loads(file.read_text(encoding="utf-8"))
     except Exception:  # noqa: BLE001 - a callback may write anything under any name
         return "unreadable"
-    return "written"
+    return WRITTEN
 
 
 def _without_names(content: Any) -> Any:

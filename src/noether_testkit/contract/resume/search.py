@@ -30,7 +30,7 @@ class Search:
     Attributes:
         found: The smallest trial that goes wrong, with what is wrong in it.
         refusals: Errors by which the callback refused to be resumed.
-        passing: Trials in which log values differed for a while after the resume, and then agreed again.
+        passing: Trials in which a window had to fill up after the resume, and nothing else differed.
         warned: Trials in which something differed, and the callback had warned of it.
         unsteady: Kind and path of what differs between equal runs, and is left out.
         tried: How many trials were judged.
@@ -51,8 +51,7 @@ def search(bench: Bench, draws: Draws, goes_wrong: Judgement, is_window: Judgeme
         bench: Where to train.
         draws: What to try.
         goes_wrong: Says whether what differs counts.
-        is_window: Says, of log values that differ for a while and then agree again, whether that is no more than a
-            window that had to fill up.
+        is_window: Says whether what differs is no more than a window that had to fill up.
     """
     return _Searcher(bench, draws, goes_wrong, is_window).run()
 
@@ -89,7 +88,7 @@ class _Searcher:
         steady = self._steadily(tried)
         if not steady.mismatches:
             return False
-        if all(each.passes for each in steady.mismatches) and self._is_window(steady):
+        if self._is_window(steady):
             self.search.passing.append(steady)
             return False
         if not self._judge(steady):

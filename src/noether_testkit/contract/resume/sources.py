@@ -75,7 +75,8 @@ def other_source(bench: Bench, space: Space) -> OtherSource | None:
     ]
     for kind, beside, resume in settings:
         mismatch = _first_difference(bench, space, trial, clean, resume)
-        if mismatch is not None:
+        died_of_its_tables = kind is Source.OWN_FOLDER and mismatch is not None and mismatch.error is not None
+        if mismatch is not None and not died_of_its_tables:
             return OtherSource(kind=kind, mismatch=mismatch, beside=beside, location=_place_of_resume(bench))
     return None
 
@@ -138,12 +139,12 @@ def _as_error(bench: Bench, outcome: Outcome, name: str) -> MissingFiles | str:
 
 
 def _two_stops(space: Space) -> Trial | None:
-    """Returns a trial with an early and a later place to stop, both ends of intervals."""
+    """Returns a trial with the first and the last place to stop, both ends of intervals."""
     plan = next((trial.plan for trial in Draws(space=space).laid_out()), None)
     places = [] if plan is None else space.boundaries(plan, None)
     if plan is None or len(places) < 2:
         return None
-    stops = tuple(Stop(after_update=place, kind="crash") for place in (places[0], places[min(2, len(places) - 1)]))
+    stops = tuple(Stop(after_update=place, kind="crash") for place in (places[0], places[-1]))
     return Trial(plan=plan, stops=stops)
 
 
@@ -201,7 +202,10 @@ def _first_difference(
     def session(outcome: Outcome) -> Session:
         return Session(outcome=outcome, files=contents(outcome) if files else {})
 
-    found = list(mismatches(session(clean), session(resume()), trial.stops[0].after_update))
+    resumed = resume()
+    if resumed.error is not None and bench.refuses(resumed.error):
+        return None
+    found = list(mismatches(session(clean), session(resumed), trial.stops[0].after_update))
     if not found:
         return None
     again = _resumed(bench, space, trial, _stopped(bench, space, trial, trial.stops[0]))

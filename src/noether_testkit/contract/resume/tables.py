@@ -9,7 +9,7 @@ from pathlib import Path
 from noether_testkit.contract.bench import Bench
 from noether_testkit.contract.check import NotApplicable
 from noether_testkit.contract.harness import Outcome
-from noether_testkit.contract.locate import place_of
+from noether_testkit.contract.locate import in_words, place_of, place_of_error
 from noether_testkit.contract.resume.draws import Draws
 from noether_testkit.contract.resume.trial import Space, Trial
 from noether_testkit.plan import Stop
@@ -20,16 +20,25 @@ _LARGEST = 2**20
 
 @dataclass(frozen=True, kw_only=True)
 class ChangedTable:
-    """A text file with other rows than in a run that was never stopped."""
+    """A text file with other rows than in a run that was never stopped, or a resume that died beside it.
+
+    Attributes:
+        trial: What was tried.
+        what: What came of it, in words.
+        location: The place in the callback's code.
+    """
 
     trial: Trial
-    file: str
     what: str
     location: str | None
 
 
-def changed_tables(bench: Bench, space: Space) -> ChangedTable | None:
-    """Stops a run, goes on in its folder, and returns the first text file with other rows."""
+def changed_tables(bench: Bench, space: Space) -> ChangedTable | str | None:
+    """Stops a run, goes on in its folder, and returns the first text file with other rows.
+
+    Returns:
+        What is wrong, or in words how the callback refused to go on there, or `None`.
+    """
     plan = next((trial.plan for trial in Draws(space=space).laid_out()), None)
     places = [] if plan is None else space.boundaries(plan, None)
     if plan is None or not places:
@@ -44,15 +53,25 @@ def changed_tables(bench: Bench, space: Space) -> ChangedTable | None:
     checkpoint = stopped.checkpoints.get(stop.after_update)
     if checkpoint is None:
         return None
-    resumed = _tables(bench.train(plan.resumed(checkpoint, in_place=True), subject=subject))
+    outcome = bench.train(plan.resumed(checkpoint, in_place=True), subject=subject)
+    if outcome.error is not None:
+        return _of_error(bench, trial, outcome.error)
+    resumed = _tables(outcome)
     again = _tables(bench.train(plan, subject=subject))
+    new = [row for file, rows in resumed.items() if file not in whole for row in rows]
     for file, rows in whole.items():
         unsteady = rows != again.get(file)
-        what = _told(rows, resumed.get(file, []), by_number=unsteady)
+        what = _told(rows, [*resumed.get(file, []), *new], by_number=unsteady)
         if what is not None:
             callback, _ = bench.build()
-            return ChangedTable(trial=trial, file=file, what=what, location=place_of(type(callback)))
+            return ChangedTable(trial=trial, what=f"{file} {what}", location=place_of(type(callback)))
     return None
+
+
+def _of_error(bench: Bench, trial: Trial, error: BaseException) -> ChangedTable | str:
+    if bench.refuses(error):
+        return f"It refuses to go on in the same folder: {in_words(error)}."
+    return ChangedTable(trial=trial, what=f"it died of {in_words(error)}", location=place_of_error(error))
 
 
 def _told(whole: list[str], resumed: list[str], *, by_number: bool) -> str | None:
