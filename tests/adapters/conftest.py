@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from noether_testkit.adapters import choice, framework_classes
+from noether_testkit.adapters import choice, drift, framework_classes
 from noether_testkit.adapters.framework import DISTRIBUTION
 from noether_testkit.adapters.framework_classes import FOR_A_RUN, FOR_THE_MODEL
+from noether_testkit.adapters.trial import require_working_framework
 
 Install = Callable[..., Path]
 
@@ -67,7 +68,10 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
 
 
 def another_release() -> dict[str, str]:
-    """Returns the source of modules with everything that the kit asks for by name, and no more."""
+    """Returns the source of modules with everything that the kit asks for by name, and no more.
+
+    It is made from the kit's own table, so it cannot show what that forgot; `tests/verified/test_missing_parts.py` can.
+    """
     sources = dict.fromkeys(("noether", "noether.core", "noether.core.schemas", "noether.training"), "")
     made: set[str] = set()
     for need in (*FOR_THE_MODEL, *FOR_A_RUN):
@@ -94,3 +98,5 @@ def _forget() -> None:
     framework_classes.model_classes.cache_clear()
     framework_classes.natives.cache_clear()
     choice.natives_of_the_framework.cache_clear()
+    drift.forget()
+    require_working_framework.cache_clear()

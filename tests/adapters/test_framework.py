@@ -136,7 +136,7 @@ class BaseTrainerConfig(pydantic.BaseModel, extra="forbid"): ...
     [
         ("noether.core.providers", "class PathProvider: ...\n\nclass MetricPropertyProvider: ...", "TypeError: PathPr"),
         ("noether.core.schemas.trainers", CONFIG_WITHOUT_FIELDS, "validation errors for BaseTrainerConfig"),
-        ("", "", "lacks FactoryTrainer._signal_received"),
+        ("", "", "lacks BaseTrainer.callbacks"),
     ],
 )
 def test_constructors_of_another_release_are_no_crash(
@@ -150,11 +150,11 @@ def test_constructors_of_another_release_are_no_crash(
     assert OTHER in str(refused.value)
 
 
-def test_errors_of_the_framework_itself_pass(install: Install, tmp_path: Path) -> None:
-    """What the framework raises in its own lines is not taken for another release."""
+def test_errors_of_the_framework_itself_are_told(install: Install, tmp_path: Path) -> None:
+    """What the framework raises in its own lines, while it is set up, is neither the callback's fault nor the kit's."""
     container = "class DataContainer:\n    def __init__(self, *args, **kwargs):\n        self.surely_not_there\n"
     install({**another_release(), "noether.data.container": container}, OTHER)
-    with pytest.raises(AttributeError, match="surely_not_there"):
+    with pytest.raises(UsageError, match=r"itself failed: AttributeError: .*surely_not_there.* --framework fakes\.$"):
         FrameworkRig(
             Subject(native()), TrainingPlan(), folder=tmp_path / "noether", around=_around, on_use=lambda *_: None
         )
@@ -168,6 +168,7 @@ def test_another_release_does_not_keep_from_the_fakes(install: Install) -> None:
     report = check_callback(native(), framework="fakes")
     assert report.ok
     assert harness_for(Subject(native()), "fakes")._natives is KIT
+    assert any("The kit's model" in note and "lacks noether." in note for note in report.notes)
 
 
 def test_everything_that_is_needed_is_found(install: Install) -> None:

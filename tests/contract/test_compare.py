@@ -253,3 +253,20 @@ def test_says_a_value_in_few_words(value: Any, words: str) -> None:
 def test_words_are_never_long() -> None:
     """A huge value is cut."""
     assert len(in_words(list(range(1000)))) <= 120
+
+
+@pytest.mark.filterwarnings("ignore:.*nested")
+@pytest.mark.parametrize("layout", [torch.strided, torch.jagged], ids=str)
+def test_nested_tensors_are_copied_and_compared_by_their_parts(layout: torch.layout) -> None:
+    """A state may hold one, of either layout; torch itself tells neither its sizes nor whether two are equal."""
+
+    def nested(last: float) -> torch.Tensor:
+        return torch.nested.nested_tensor([torch.ones(2), torch.tensor([1.0, 2.0, last])], layout=layout)
+
+    state = {"queue": nested(3.0)}
+    copy = snapshot(state)
+    assert copy["queue"] is not state["queue"]
+    assert differences(state, copy) == []
+    (found,) = differences(state, {"queue": nested(4.0)})
+    assert (found.path, found.left) == ("state['queue']", "nested float32 tensor of 2 parts")
+    assert differences(state, {"queue": torch.ones(5)})

@@ -19,6 +19,7 @@ from noether_testkit.contract.harness import Moment, Outcome
 from noether_testkit.core.callbacks import CallbackBase, PeriodicCallback
 from noether_testkit.core.schemas.callbacks import CallBackBaseConfig
 from noether_testkit.fakes import FakeModel
+from noether_testkit.fakes.natives import Natives
 from noether_testkit.plan import Fault, Stop
 
 PLAN = TrainingPlan(epochs=2)
@@ -240,7 +241,9 @@ def test_the_model_is_made_as_the_harness_says(tmp_path: Path) -> None:
     watch = Watch()
     fault = Fault(call="model.forward", error=lambda: RuntimeError("heard"), at=3)
     plan = TrainingPlan(epochs=1, faults=(fault,))
-    outcome = FakeHarness(OtherModel).train(Subject(CallbackBase), plan, folder=tmp_path, watch=watch)
+    outcome = FakeHarness(Natives(make_model=OtherModel)).train(
+        Subject(CallbackBase), plan, folder=tmp_path, watch=watch
+    )
     assert {type(moment.model) for moment in watch.moments} == {OtherModel}
     assert str(outcome.error) == "heard"
     assert outcome.updates == 2

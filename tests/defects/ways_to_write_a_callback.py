@@ -310,3 +310,30 @@ class HasNoHash(Comparable, CallbackBase):
     def __init__(self, **kwargs: Any) -> None:
         Comparable.__init__(self)
         CallbackBase.__init__(self, **kwargs)
+
+
+@innocent()
+class LooksForItself(CallbackBase):
+    """Looks by identity whether it is among the callbacks of the run."""
+
+    def before_training(self, *, update_counter: UpdateCounter) -> None:
+        if not any(each is self for each in self.trainer.callbacks):
+            raise RuntimeError("Some other callback runs in my place.")
+
+
+@innocent(config={"every_n_updates": 2})
+class InsistsOnBeingAlone(PeriodicCallback):
+    """Counts the callbacks of exactly its class."""
+
+    def periodic_callback(self, **_: Any) -> None:
+        if [type(each) is InsistsOnBeingAlone for each in self.trainer.callbacks].count(True) != 1:
+            raise RuntimeError("There must be one InsistsOnBeingAlone in a run.")
+
+
+@innocent(config={"every_n_updates": 2})
+class KnowsItsPlace(PeriodicCallback):
+    """Asks whether it is in the list, and where."""
+
+    def track_after_update_step(self, **_: Any) -> None:
+        if self not in self.trainer.callbacks or self.trainer.callbacks.index(self) < 0:
+            raise RuntimeError("The trainer does not know me.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -10,7 +11,8 @@ from pydantic import BaseModel
 from tests.fakes.recorder import Diary, recorder
 
 from noether_testkit.core.utils.training import TrainingIteration
-from noether_testkit.fakes import FakeRun
+from noether_testkit.fakes import FakeModel, FakeRun
+from noether_testkit.fakes.natives import Natives
 
 STATES = {"callback_state_dicts": {"A": {"n": 1}}, "training_iteration": {"epoch": 2, "update": 8, "sample": 16}}
 
@@ -116,7 +118,7 @@ def test_the_info_goes_into_the_name_of_the_weights_file_only(run: FakeRun) -> N
 
 def test_frozen_weights_can_be_left_out() -> None:
     """A frozen model has no optimiser to save, either."""
-    run = FakeRun(network=lambda: torch.nn.Linear(4, 1).requires_grad_(requires_grad=False))
+    run = FakeRun(natives=Natives(make_model=partial(FakeModel, is_frozen=True)))
     run.checkpoint_writer.save(run.model, "all")
     run.checkpoint_writer.save(run.model, "none", save_frozen_weights=False)
     assert files(run) == ["model_cp=all_model.th"]

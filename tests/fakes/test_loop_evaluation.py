@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
-import torch
 from tests.fakes.recorder import Diary, logging_as, raising, recorder
 
 from noether_testkit.core.callbacks import CallbackBase, EarlyStopIteration, PeriodicDataIteratorCallback
 from noether_testkit.core.schemas.callbacks import PeriodicDataIteratorCallbackConfig
-from noether_testkit.fakes import FakeRun
+from noether_testkit.fakes import FakeModel, FakeRun
+from noether_testkit.fakes.natives import Natives
 
 
 @pytest.fixture
@@ -79,7 +81,7 @@ def test_callbacks_share_the_data_of_the_whole_evaluation() -> None:
 
 def test_a_frozen_model_is_evaluated_without_an_optimiser(diary: Diary) -> None:
     """There is nothing to optimise, and nothing that needs it."""
-    with FakeRun(network=lambda: torch.nn.Linear(4, 1).requires_grad_(requires_grad=False)) as run:
+    with FakeRun(natives=Natives(make_model=partial(FakeModel, is_frozen=True))) as run:
         run.evaluate(recorder(diary))
     assert run.model.optimizer is None
     assert diary.calls() == ["A.at_eval", "A.periodic_callback"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,8 @@ import torch
 from tests.fakes.recorder import Diary, logging_as, raising, recorder
 
 from noether_testkit.core.callbacks import EarlyStopIteration
-from noether_testkit.fakes import FakeRun
+from noether_testkit.fakes import FakeModel, FakeRun
+from noether_testkit.fakes.natives import Natives
 
 CHECKPOINT = ("model", "optim", "trainer")
 
@@ -219,10 +221,9 @@ def test_a_signal_in_the_epoch_round_costs_one_more_update(diary: Diary) -> None
 
 def test_a_frozen_model_is_not_trained(diary: Diary) -> None:
     """Training fails with a sentence behind the start hooks; evaluation is another matter."""
-
-    def frozen() -> torch.nn.Module:
-        return torch.nn.Linear(4, 1).requires_grad_(requires_grad=False)
-
-    with FakeRun(network=frozen) as run, pytest.raises(ValueError, match="frozen"):
+    with (
+        FakeRun(natives=Natives(make_model=partial(FakeModel, is_frozen=True))) as run,
+        pytest.raises(ValueError, match="frozen"),
+    ):
         run.train(recorder(diary))
     assert diary.calls() == ["A.before_training"]

@@ -67,8 +67,9 @@ def test_a_model_knows_its_run() -> None:
 
 def test_a_frozen_model_has_no_optimiser() -> None:
     """Its steps do nothing."""
-    model = FakeModel(nn.Linear(4, 1).requires_grad_(requires_grad=False)).initialize()
+    model = FakeModel(nn.Linear(4, 1), is_frozen=True).initialize()
     assert model.is_frozen
+    assert not any(parameter.requires_grad for parameter in model.parameters())
     assert model.optimizer is None
     model.optimizer_step(None)
     model.optimizer_schedule_step()

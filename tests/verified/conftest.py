@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from tests.verified.behaviours import WORLDS, Behaviour, behaviours, outcomes_table
+from tests.verified.silence import silence
 from tests.verified.worlds import World, world_of_fakes, world_of_the_framework
 
 from noether_testkit.adapters.framework import is_installed
@@ -17,6 +18,9 @@ ONLY_NOETHER = [
     # It warns of each batch with more entries than the model takes.
     pytest.mark.filterwarnings("ignore"),
 ]
+
+DRAWN_RUNS = "drawn runs"
+"""Under this name a test hands on what it counted."""
 
 
 @pytest.fixture(scope="package", autouse=True)
@@ -37,6 +41,13 @@ def world(request: pytest.FixtureRequest, tmp_path: Path) -> World:
 def framework(tmp_path: Path) -> World:
     """Returns the framework alone, for what only it does."""
     return world_of_the_framework(tmp_path)
+
+
+@pytest.fixture
+def quiet() -> Iterator[None]:
+    """Keeps the framework's many words out of a test."""
+    with silence():
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -64,6 +75,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if any(by_world.get("noether") in ("passed", "failed") for by_world in outcomes.values()):
         terminalreporter.section("verified behaviours")
         terminalreporter.write_line(outcomes_table(dict(sorted(outcomes.items(), key=lambda item: item[0].module))))
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.stats.get(outcome, []):
+            for counts in (value for name, value in report.user_properties if name == DRAWN_RUNS):
+                terminalreporter.section(DRAWN_RUNS)
+                terminalreporter.write_line(str(counts))
 
 
 def _behaviour_in(report: pytest.TestReport) -> tuple[Behaviour, str | None]:

@@ -55,19 +55,23 @@ def test_outcomes_stand_in_columns() -> None:
 def test_every_collaborator_has_behaviours() -> None:
     """One module each."""
     assert {behaviour.collaborator for behaviour in behaviours()} == {
+        "batches",
         "checkpoint writer",
         "counter",
         "data",
         "evaluation",
+        "frozen models",
         "log writer",
         "metric directions",
         "model",
+        "optimiser states",
         "paths",
         "resume",
         "state matching",
         "stops",
         "tracker",
         "trainer",
+        "views",
     }
 
 

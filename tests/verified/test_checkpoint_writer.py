@@ -26,7 +26,9 @@ def initialised(world: World) -> Any:
     return run
 
 
-@pytest.mark.parametrize(("info", "name"), [(None, "m_cp=t_model.th"), ("ema=0.9", "m_ema=0.9_cp=t_model.th")])
+@pytest.mark.parametrize(
+    ("info", "name"), [(None, "m_cp=t_model.th"), ("", "m_cp=t_model.th"), ("ema=0.9", "m_ema=0.9_cp=t_model.th")]
+)
 def test_a_model_checkpoint_is_named_after_model_info_and_tag(world: World, info: str | None, name: str) -> None:
     """And lies in the run's folder of checkpoints."""
     run = world.run()
@@ -98,10 +100,16 @@ def test_the_weights_are_those_of_the_model_with_its_config(world: World) -> Non
 
 
 def test_the_optimiser_file_holds_state_groups_and_names(world: World) -> None:
-    """What `state_dict` of the optimiser answers."""
-    run = initialised(world)
+    """What `state_dict` of the optimiser answers, value by value."""
+    run = world.run().train()
     run.checkpoint_writer.save(run.model, "t")
-    assert set(read(run, "model_cp=t_optim.th")) == {"state", "param_groups", "param_idx_to_name"}
+    content, expected = read(run, "model_cp=t_optim.th"), run.model.optimizer.state_dict()
+    assert set(content) == {"state", "param_groups", "param_idx_to_name"}
+    assert content["param_groups"] == expected["param_groups"]
+    assert content["param_idx_to_name"] == expected["param_idx_to_name"]
+    assert content["state"].keys() == expected["state"].keys() != set()
+    for index, state in expected["state"].items():
+        assert torch.equal(content["state"][index]["momentum_buffer"], state["momentum_buffer"])
 
 
 def test_the_trainer_file_holds_the_states_of_all_stateful_callbacks(world: World) -> None:

@@ -26,6 +26,17 @@ class Small(nn.Module):
         return {"y": self.layer(x) * self.scale}
 
 
+class Scripted(nn.Module):
+    """A part of it is compiled by TorchScript, and drops out half of its values in training."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.part = torch.jit.script(nn.Sequential(nn.Linear(4, 4), nn.Dropout(0.5)))
+
+    def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        return {"y": self.part(x)}
+
+
 def initialised(world: World, network: Any = Small) -> Any:
     run = world.run(network=network)
     run.model.initialize()
@@ -89,6 +100,24 @@ def test_a_model_is_moved_by_its_device_first(world: World, wrong: Any) -> None:
         model.to(wrong)
     with pytest.raises(TypeError):
         model.to(dtype=torch.float64)
+
+
+def test_a_model_that_is_moved_nowhere_stays_as_it_is(world: World) -> None:
+    """Its data type, too."""
+    model = world.run().model
+    assert model.to(None, dtype=torch.float64) is model
+    assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_scripted_part_of_a_model_changes_its_mode(world: World) -> None:
+    """In what it computes, too."""
+    model = world.run(network=Scripted).model.train()
+    inputs = torch.ones(8, 4)
+    assert not torch.equal(model(x=inputs)["y"], model(x=inputs)["y"])
+    model.eval()
+    assert not model.net.part.training
+    assert torch.equal(model(x=inputs)["y"], model(x=inputs)["y"])
 
 
 def test_a_copy_of_a_model_has_weights_of_its_own(world: World) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import sys
+from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
@@ -16,6 +17,13 @@ from noether_testkit.adapters.framework import is_installed
 from noether_testkit.errors import UsageError
 
 pytestmark = ONLY_NOETHER
+
+
+@pytest.fixture(autouse=True)
+def _looked_at_afresh() -> Iterator[None]:
+    drift_module.forget()
+    yield
+    drift_module.forget()
 
 
 def theirs(module: str, name: str) -> Any:
@@ -194,3 +202,18 @@ def test_without_the_framework_there_is_nothing_to_compare(monkeypatch: pytest.M
     monkeypatch.setattr(drift_module, "is_installed", lambda: False)
     with pytest.raises(UsageError, match="not installed here"):
         drift()
+
+
+def test_why_an_object_cannot_be_had_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the framework raised stands in the sentence."""
+
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise SystemExit("no data today")
+
+    monkeypatch.setattr(theirs("core.callbacks", "PeriodicDataIteratorCallback"), "__init__", refuse)
+    assert "(SystemExit: no data today)" in says(drift(), "PeriodicDataIteratorCallback")
+
+
+def test_drift_is_looked_for_once_in_a_process() -> None:
+    """Each harness asks for it, and the release stays the same."""
+    assert drift() is drift()

@@ -170,7 +170,8 @@ def test_a_resume_trains_like_a_run_that_never_stopped(world: World) -> None:
     mine, theirs = first.model.state_dict(), second.model.state_dict()
     assert all(torch.equal(mine[name], theirs[name]) for name in mine)
     mine, theirs = (run.model.optimizer.state_dict()["state"] for run in (first, second))
-    assert mine.keys() == theirs.keys()
+    assert mine.keys() == theirs.keys() != set()
+    assert all(torch.equal(mine[index]["momentum_buffer"], theirs[index]["momentum_buffer"]) for index in mine)
 
 
 def test_learning_rates_come_from_the_constructor(world: World) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 import re
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -21,6 +19,8 @@ from noether_testkit import TrainingPlan
 from noether_testkit.adapters import harness_for
 from noether_testkit.contract.harness import Harness, Moment, Outcome
 
+pytestmark = pytest.mark.usefixtures("quiet")
+
 Facts = dict[str, str]
 
 HALF = 4
@@ -36,16 +36,6 @@ class Watch:
         if moment.hook == "__init__":
             self.tracker = moment.arguments["tracker"]
         return nullcontext()
-
-
-@pytest.fixture(autouse=True)
-def quiet() -> Iterator[None]:
-    """Keeps the framework's many words out of the way."""
-    logging.disable(logging.CRITICAL)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
-    logging.disable(logging.NOTSET)
 
 
 def test_every_stock_callback_is_listed() -> None:

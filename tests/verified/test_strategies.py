@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 import tempfile
-import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +15,7 @@ from torch import nn
 
 pytest.importorskip("noether", reason="the framework is not installed")
 
+from tests.verified.silence import silence
 from tests.verified.tracing import bases
 
 from noether_testkit import Subject, TrainingPlan
@@ -32,13 +31,8 @@ STEADY = settings(
 def train(plan: TrainingPlan, **subject_fields: Any) -> Outcome:
     """Returns what comes of a run in the framework, with a callback that does nothing."""
     subject = Subject(bases("noether").callbacks.CallbackBase, **subject_fields)
-    logging.disable(logging.CRITICAL)
-    try:
-        with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return FrameworkHarness().train(subject, plan, folder=Path(folder))
-    finally:
-        logging.disable(logging.NOTSET)
+    with silence(), tempfile.TemporaryDirectory() as folder:
+        return FrameworkHarness().train(subject, plan, folder=Path(folder))
 
 
 @settings(STEADY)

@@ -2,140 +2,148 @@
 
 from __future__ import annotations
 
-import logging
 import re
 import tempfile
-import warnings
+from collections import Counter
+from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, seed, settings
 
 pytest.importorskip("noether", reason="the framework is not installed")
 
-from tests.verified.tracing import Event, Spec, Trace, bases, make
+from tests.verified.conftest import DRAWN_RUNS
+from tests.verified.drawn_runs import OF_CHILDREN, PAIRS, Run, runs
+from tests.verified.hook_calls import Calls, calls_in
+from tests.verified.silence import silence
+from tests.verified.tracing import CHILD, Event, Spec, Trace, bases, make
 
-from noether_testkit import Subject, TrainingPlan
+from noether_testkit import Subject
 from noether_testkit.adapters.noether import FrameworkRig
 from noether_testkit.contract.fake_harness import FakeRig
 from noether_testkit.core.callbacks import CallbackBase
 from noether_testkit.plan import Checkpoint
 
-PLANS = 500
-RESUMABLE = ("base", "periodic")
+EXAMPLES = 18
+"""Runs that are drawn for each hook and kind of event."""
+FEWEST_RUNS = 300
 RIGS = {"fakes": FakeRig, "noether": FrameworkRig}
-HOOKS = (
-    "state_dict",
-    "load_state_dict",
-    "resume_from_checkpoint",
-    "before_training",
-    "track_after_accumulation_step",
-    "track_after_update_step",
-    "after_update",
-    "after_epoch",
-    "periodic_callback",
-    "at_eval",
-    "process_data",
-    "process_results",
-    "after_training",
+NAMES = {"nothing": None} | {"-".join(pair): pair for pair in PAIRS}
+STEADY = settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
-OUTSIDE_THE_LOOP = ("state_dict", "load_state_dict", "resume_from_checkpoint", "before_training", "after_training")
-"""Here a signal kills the process in the framework."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Run:
-    """A drawn run: its plan, its callbacks, and what they do."""
+@dataclass
+class Tally:
+    """What happened in the drawn runs."""
 
-    plan: TrainingPlan
-    specs: tuple[Spec, ...]
-    events: tuple[Event, ...] = ()
-    saved_after: int | None = None
-    """Saves a checkpoint after this update, and resumes from it when the run is over."""
-    later: tuple[Event, ...] = ()
-    """What happens in the resumed run."""
+    names: set[str] = field(default_factory=set)
+    runs: set[Run] = field(default_factory=set)
+    fired: Counter[tuple[str, str]] = field(default_factory=Counter)
+    of_children: Counter[str] = field(default_factory=Counter)
+    resumes: int = 0
+    resumes_with_data: int = 0
 
-    @property
-    def shifts_data(self) -> bool:
-        """Whether a resume shifts the training data in the framework: with a ragged end, or with accumulation."""
-        plan = self.plan
-        ragged = plan.dataset_size % plan.batch_size > 0
-        return self.saved_after is not None and (ragged or plan.accumulation_steps > 1)
+    def add(self, run: Run, first: Trace, later: Trace | None) -> None:
+        """Counts a run that was not drawn before."""
+        if run in self.runs:
+            return
+        self.runs.add(run)
+        events = [*first.fired, *(later.fired if later is not None else [])]
+        self.fired.update((event.hook, event.kind) for event in events)
+        self.of_children.update(event.hook for event in events if event.callback >= CHILD)
+        if later is not None:
+            self.resumes += 1
+            self.resumes_with_data += not run.shifts_data
 
-
-@st.composite
-def plans(draw: st.DrawFn) -> TrainingPlan:
-    batch_size = draw(st.integers(1, 4))
-    dataset_size = draw(st.integers(batch_size, 9))
-    per_epoch = dataset_size // batch_size
-    steps = draw(st.sampled_from([step for step in (1, 2, 4) if batch_size % step == 0]))
-    length: dict[str, int]
-    if steps > 1 or draw(st.booleans()):
-        length = {"epochs": draw(st.integers(1, 3))}
-    elif draw(st.booleans()):
-        length = {"updates": draw(st.integers(1, 3 * per_epoch))}
-    else:
-        length = {"samples": draw(st.integers(batch_size, 3 * dataset_size))}
-    return TrainingPlan(
-        **length,
-        dataset_size=dataset_size,
-        batch_size=batch_size,
-        accumulation_steps=steps,
-        test_size=draw(st.integers(1, 5)),
-        evaluate=draw(st.integers(0, 9)) == 0,
-    )
+    def table(self) -> str:
+        """Returns the counts as lines of text; those of children are counted among the kinds, too."""
+        kinds = ("error", "stop", "signal")
+        head = f"{len(self.runs)} runs, {self.resumes} of them resumed, {self.resumes_with_data} with their data"
+        rows = [f"{'events in':31}" + "".join(f"{kind:>8}" for kind in (*kinds, "child"))]
+        for hook in dict.fromkeys(hook for hook, _ in PAIRS):
+            cells = [str(self.fired[hook, kind]) if (hook, kind) in PAIRS else "-" for kind in kinds]
+            cells.append(str(self.of_children[hook]) if hook in OF_CHILDREN else "-")
+            rows.append(f"{hook:31}" + "".join(f"{cell:>8}" for cell in cells))
+        return "\n".join([head, *rows])
 
 
-@st.composite
-def runs(draw: st.DrawFn) -> Run:
-    plan = draw(plans())
-    specs = tuple(draw(st.lists(callbacks(plan), min_size=1, max_size=4)))
-    # At an epoch's last update the framework schedules batches in the order of the callbacks but calls epoch
-    # callbacks last; only this order of the callbacks is sound.
-    specs = tuple(sorted(specs, key=lambda spec: spec.unit == "every_n_epochs"))
-    happens = st.lists(events(len(specs)), max_size=2).map(tuple)
-    # Iterator callbacks get shifted data after a resume in this release of the framework.
-    resumable = not plan.evaluate and plan.total_updates > 1 and all(spec.kind in RESUMABLE for spec in specs)
-    saved_after = draw(st.none() | st.integers(1, plan.total_updates - 1)) if resumable else None
-    later = draw(happens) if saved_after is not None else ()
-    return Run(plan=plan, specs=specs, events=draw(happens), saved_after=saved_after, later=later)
+@pytest.fixture(scope="module")
+def tally() -> Tally:
+    """Returns what happened in the drawn runs of this module so far."""
+    return Tally()
 
 
-@st.composite
-def events(draw: st.DrawFn, callbacks: int) -> Event:
-    hook = draw(st.sampled_from(HOOKS))
-    return Event(
-        callback=callbacks - 1 - draw(st.integers(0, 3)) % callbacks,  # so that shrinking can drop those before it
-        hook=hook,
-        occurrence=draw(st.integers(1, 5)),
-        kind=draw(st.sampled_from(["error", "stop"] if hook in OUTSIDE_THE_LOOP else ["error", "stop", "signal"])),
-    )
+@pytest.mark.parametrize("name", NAMES)
+def test_drawn_runs_leave_the_same_trace(name: str, tally: Tally) -> None:
+    """Hook, callback, keywords, counter, recording, mode and log entry under way are equal in both worlds."""
+    compare_drawn_runs(name, tally)
 
 
-@st.composite
-def callbacks(draw: st.DrawFn, plan: TrainingPlan) -> Spec:
-    kinds = ["base", "periodic", "periodic", "iterator", "composite"]
-    units = ["every_n_updates", "every_n_epochs", "every_n_samples"]
-    if plan.accumulation_steps > 1 or plan.dataset_size % plan.batch_size:
-        # The framework's sampler counts batches: with accumulation it hands out training batches.
-        kinds = ["base", "periodic"]
-    kind = draw(st.sampled_from(kinds))
-    unit = draw(st.sampled_from(units[:2] if kind in ("iterator", "composite") else units))
-    return Spec(kind=kind, unit=unit, interval=draw(st.integers(1, 5)), logs=draw(st.booleans()))
+def test_every_kind_of_event_happens_in_every_hook(
+    tally: Tally, record_property: Callable[[str, object], None]
+) -> None:
+    """No hook is left out for lack of luck, and the runs are many, most of which are resumed with their data."""
+    for name in NAMES.keys() - tally.names:
+        compare_drawn_runs(name, tally)
+    record_property(DRAWN_RUNS, tally.table())
+    assert [pair for pair in PAIRS if not tally.fired[pair]] == []
+    assert [hook for hook in OF_CHILDREN if not tally.of_children[hook]] == []
+    assert len(tally.runs) >= FEWEST_RUNS
+    assert tally.resumes_with_data > tally.resumes / 2
 
 
-def trace_of(world: str, run: Run) -> list[str]:
+@settings(STEADY, max_examples=100)
+@given(run=runs())
+def test_events_are_drawn_from_the_calls_of_a_run(run: Run) -> None:
+    """Where nothing happens, the framework calls each hook as often as the arithmetic says."""
+    with silence(), tempfile.TemporaryDirectory() as folder:
+        first, saved = _one_run("noether", replace(run, events=()), Path(folder), None)
+        assert _calls_of(first, run) == _calls(run, saved_after=run.saved_after)
+        if saved is not None:
+            later, _ = _one_run("noether", replace(run, events=()), Path(folder), saved)
+            assert _calls_of(later, run) == _calls(run, resumed_at=run.saved_after)
+
+
+def compare_drawn_runs(name: str, tally: Tally) -> None:
+    """Compares the traces of drawn runs in which one thing happens in both worlds, and counts."""
+    tally.names.add(name)
+
+    @seed(list(NAMES).index(name))
+    @STEADY
+    @given(run=runs((NAMES[name],)))
+    def compare(run: Run) -> None:
+        with silence():
+            fakes, framework = trace_of("fakes", run), trace_of("noether", run, tally)
+        for number, (mine, theirs) in enumerate(zip(fakes, framework, strict=False)):
+            assert mine == theirs, f"line {number} differs:\n  fakes      {mine}\n  framework  {theirs}"
+        counts = f"{len(fakes)} lines against {len(framework)}"
+        assert len(fakes) == len(framework), f"{counts}: {fakes[-2:]} {framework[-2:]}"
+
+    compare()
+
+
+def trace_of(world: str, run: Run, tally: Tally | None = None) -> list[str]:
     """Returns what happened in a world, and how it ended."""
     with tempfile.TemporaryDirectory() as folder:
-        lines, saved = _one_run(world, run, Path(folder), None)
+        first, saved = _one_run(world, run, Path(folder), None)
+        lines, later = first.lines, None
         if saved is not None:
-            lines += ["resumed", *_one_run(world, replace(run, events=run.later), Path(folder), saved)[0]]
-        return _comparable(lines, run)
+            later, _ = _one_run(world, replace(run, events=run.later), Path(folder), saved)
+            lines = [*lines, "resumed", *later.lines]
+    if tally is not None:
+        tally.add(run, first, later)
+    return _comparable(lines, run)
 
 
 def _comparable(lines: list[str], run: Run) -> list[str]:
@@ -155,7 +163,7 @@ def _is_load(line: str) -> bool:
     return "load_state_dict(" in line
 
 
-def _one_run(world: str, run: Run, folder: Path, checkpoint: Checkpoint | None) -> tuple[list[str], Checkpoint | None]:
+def _one_run(world: str, run: Run, folder: Path, checkpoint: Checkpoint | None) -> tuple[Trace, Checkpoint | None]:
     events = run.events
     if run.saved_after is not None and checkpoint is None:
         save = Event(callback=len(run.specs), hook="after_update", occurrence=run.saved_after, kind="save")
@@ -177,29 +185,19 @@ def _one_run(world: str, run: Run, folder: Path, checkpoint: Checkpoint | None) 
     trace.lines += sorted(str(file.relative_to(run_folder)) for file in run_folder.rglob("*.th"))
     saved = next(iter(run_folder.rglob("*_cp=saved_trainer.th")), None)
     reference = Checkpoint(output_root=folder, run_id=run_folder.name, tag="saved") if saved else None
-    return trace.lines, reference
+    return trace, reference
+
+
+def _calls(run: Run, **where: int | None) -> Calls:
+    calls: Calls = {}
+    for index, spec in enumerate(run.specs):
+        calls |= calls_in(run.plan, index, spec, **where)
+    return calls
+
+
+def _calls_of(trace: Trace, run: Run) -> Calls:
+    """Returns the calls of a trace without those of the callback that saves."""
+    return {call: count for call, count in trace.seen.items() if call[0] != len(run.specs)}
 
 
 _INDEX = re.compile(r" \[[0-9, ]*\](?= \['total')")
-
-
-@settings(
-    max_examples=PLANS,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
-)
-@given(run=runs())
-def test_drawn_runs_leave_the_same_trace(run: Run) -> None:
-    """Hook, callback, keywords, counter, recording, mode and log entry under way are equal in both worlds."""
-    logging.disable(logging.CRITICAL)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            fakes, framework = trace_of("fakes", run), trace_of("noether", run)
-    finally:
-        logging.disable(logging.NOTSET)
-    for number, (mine, theirs) in enumerate(zip(fakes, framework, strict=False)):
-        assert mine == theirs, f"line {number} differs:\n  fakes      {mine}\n  framework  {theirs}"
-    assert len(fakes) == len(framework), f"{len(fakes)} lines against {len(framework)}: {fakes[-2:]} {framework[-2:]}"

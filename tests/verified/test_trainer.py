@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -115,6 +116,10 @@ def test_the_config_tells_what_callbacks_ask_for(world: World) -> None:
         None,
     )
     assert (config.skip_nan_loss, config.forward_properties, config.target_properties) == (False, ["x"], ["y"])
+    assert (config.max_batch_size, config.disable_gradient_accumulation, config.callbacks) == (None, True, None)
+    accumulating = world.run(TrainingPlan(epochs=1, batch_size=4, accumulation_steps=2)).trainer.config
+    assert (accumulating.effective_batch_size, accumulating.max_batch_size) == (4, 2)
+    assert not accumulating.disable_gradient_accumulation
 
 
 def test_a_training_step_answers_total_loss_and_losses_by_name(world: World) -> None:
@@ -148,6 +153,51 @@ def test_losses_get_names(world: World, loss: Any, names: list[str]) -> None:
     result = run.trainer.train_step(batch_of(), run.model)
     assert list(result.losses_to_log) == names
     assert torch.allclose(result.total_loss, sum(result.losses_to_log.values()))
+
+
+@pytest.mark.parametrize(
+    ("loss", "error"),
+    [
+        (lambda outputs, targets: {}, ValueError),
+        (lambda outputs, targets: [], ValueError),
+        (lambda outputs, targets: (), ValueError),
+        (lambda outputs, targets: ({}, {"z": outputs["y"]}), ValueError),
+        (lambda outputs, targets: (outputs["y"].mean(),), AttributeError),
+        (lambda outputs, targets: (outputs["y"].mean(),) * 3, AttributeError),
+        (lambda outputs, targets: "text", AttributeError),
+        (lambda outputs, targets: {"a": 0.5, "b": outputs["y"].mean()}, TypeError),
+        (lambda outputs, targets: None, TypeError),
+        (lambda outputs, targets: 0.5, TypeError),
+    ],
+)
+def test_an_odd_answer_of_a_loss_is_refused(world: World, loss: Any, error: type[Exception]) -> None:
+    """There must be a loss, and the first must be a tensor."""
+    run = world.run(loss=loss)
+    with pytest.raises(error):
+        run.trainer.train_step(batch_of(), run.model)
+
+
+def test_the_steps_of_a_trainer_can_be_replaced(world: World) -> None:
+    """They are called by keyword but for the batch; the context and the scaler are those of the trainer."""
+    calls: list[str] = []
+
+    def entering() -> Any:
+        calls.append("context")
+        yield
+
+    def replace(self: Any, **_: Any) -> None:
+        trainer = self.trainer
+        step, loss, update = trainer.train_step, trainer.loss_compute, trainer.grad_scaler.step
+        trainer.train_step = lambda batch, *, model: (calls.append("step"), step(batch, model=model))[1]
+        trainer.loss_compute = lambda *, forward_output, targets: (
+            calls.append("loss"),
+            loss(forward_output=forward_output, targets=targets),
+        )[1]
+        trainer.grad_scaler.step = lambda optimiser: (calls.append("scaler"), update(optimiser))[1]
+        trainer.autocast_context = contextmanager(entering)()
+
+    world.run(TrainingPlan(updates=1)).train(world.callback(before_training=replace))
+    assert calls == ["context", "step", "loss", "scaler"]
 
 
 @pytest.mark.parametrize(("missing", "error"), [("x", TypeError), ("y", KeyError)])
@@ -214,6 +264,23 @@ def test_callbacks_are_unknown_to_the_trainer_while_they_are_built(world: World)
 
     world.run().train(world.callback("CallbackBase", __init__=build), noting(world, note, "CallbackBase"))
     assert counts == [("__init__", 0), ("state_dict", 0), ("before_training", 2), ("after_training", 2)]
+
+
+def test_a_callback_finds_itself_among_the_callbacks_of_the_trainer(world: World) -> None:
+    """By identity, by equality and by class, in every hook of a run and of its resume."""
+    found: dict[str, list[bool]] = {}
+
+    def note(callback: Any, hook: str, arguments: Mapping[str, Any]) -> None:
+        callbacks = callback.trainer.callbacks
+        if callbacks:
+            seen = any(each is callback for each in callbacks) and callback in callbacks
+            found.setdefault(hook, []).append(seen and type(callback) in [type(each) for each in callbacks])
+
+    run = world.run(TrainingPlan(updates=4)).train(noting(world, note), noting(world, note, "CallbackBase"))
+    checkpoint = run.save_checkpoint()
+    world.run(TrainingPlan(updates=6).resumed(checkpoint)).train(noting(world, note))
+    assert all(all(each) for each in found.values()), found
+    assert set(HOOKS) == set(found)
 
 
 def test_the_hooks_of_an_update_come_in_their_order(world: World) -> None:

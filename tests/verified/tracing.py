@@ -10,6 +10,9 @@ from typing import Any
 
 import torch
 
+CHILD = 100
+"""A child has the index of its parent, and this on top."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Spec:
@@ -45,6 +48,8 @@ class Trace:
     lines: list[str] = field(default_factory=list)
     events: tuple[Event, ...] = ()
     seen: dict[tuple[int, str], int] = field(default_factory=dict)
+    fired: list[Event] = field(default_factory=list)
+    """The events that happened."""
     stop: Callable[[], None] = lambda: None
     early_stop: type[Exception] = Exception
 
@@ -66,6 +71,7 @@ class Trace:
         for event in self.events:
             if (event.callback, event.hook, event.occurrence) != (index, hook, occurrence):
                 continue
+            self.fired.append(event)
             if event.kind == "error":
                 raise ValueError(f"error of callback {index} in {hook}")
             if event.kind == "stop":
@@ -195,7 +201,7 @@ def make(world: str, index: int, spec: Spec, trace: Trace) -> Callable[..., Any]
     def factory(**collaborators: Any) -> Any:
         callback = build(spec.kind, index, collaborators)
         if spec.kind == "composite":
-            callback.child = build("iterator", 100 + index, collaborators)
+            callback.child = build("iterator", CHILD + index, collaborators)
         return callback
 
     return factory

@@ -6,13 +6,15 @@ import importlib
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from noether_testkit import Subject, TrainingPlan
+from noether_testkit.adapters.framework_classes import model_classes
 from noether_testkit.adapters.framework_rig import FrameworkRig
 from noether_testkit.core.callbacks import CallbackBase
-from noether_testkit.fakes import FakeRun
+from noether_testkit.fakes import DefaultNetwork, FakeModel, FakeRun
 from noether_testkit.fakes.run import seed_everything
 from noether_testkit.plan import Checkpoint
 
@@ -92,6 +94,7 @@ class World:
         PathProvider: The class of path providers.
         Ordinality: The directions of metrics.
         make_run: Makes a run out of a plan; see `run`.
+        make_frozen: Makes a frozen model, with the arguments of `FakeModel`.
     """
 
     name: str
@@ -102,6 +105,7 @@ class World:
     PathProvider: Any
     Ordinality: Any
     make_run: Callable[..., Any]
+    make_frozen: Callable[..., Any]
 
     def run(self, plan: TrainingPlan | None = None, **parts: Any) -> Any:
         """Returns a run with all its collaborators: a `FakeRun`, or the framework's under the same names.
@@ -111,6 +115,18 @@ class World:
             **parts: Factories of `network`, `datasets` and `loss`, where the default problem does not do.
         """
         return self.make_run(plan, output_root=self.root, **parts)
+
+    def frozen_run(self) -> Any:
+        """Returns a run whose model was made frozen."""
+        run = self.run()
+        run.model = self.make_frozen(
+            DefaultNetwork(),
+            run.model.name,
+            update_counter=run.update_counter,
+            path_provider=run.path_provider,
+            data_container=run.data_container,
+        )
+        return run
 
     def callback(
         self,
@@ -162,6 +178,7 @@ def world_of_fakes(root: Path) -> World:
         make_run=lambda plan, output_root, **parts: _FakeRun(
             plan, output_root=output_root, run_id=f"run-{len(list(output_root.iterdir()))}", **parts
         ),
+        make_frozen=partial(FakeModel, is_frozen=True),
     )
 
 
@@ -174,7 +191,16 @@ def world_of_the_framework(root: Path) -> World:
         PathProvider=importlib.import_module("noether.core.providers").PathProvider,
         Ordinality=importlib.import_module("noether.core.providers.metric_property").Ordinality,
         make_run=FrameworkRun,
+        make_frozen=_frozen_model_of_the_framework,
     )
+
+
+def _frozen_model_of_the_framework(network: Any, name: str, **parts: Any) -> Any:
+    framework = model_classes()
+    config = framework.ModelBaseConfig(kind="noether_testkit.Model", name=name, is_frozen=True)
+    model = framework.WrappingModel(config, is_frozen=True, **parts)
+    model.net = network
+    return model
 
 
 class _FakeRun(FakeRun):

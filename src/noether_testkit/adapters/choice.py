@@ -40,15 +40,17 @@ def harness_for(subject: Subject, framework: str = "auto") -> Harness:
     if framework == "noether" or (framework == "auto" and is_framework_class(subject.callback)):
         return FrameworkHarness()
     native = any(is_framework_class(each.callback) for each in (subject, *subject.companions))
-    return FakeHarness(natives_of_the_framework() if native else KIT, notes=notes_on_the_release())
+    given, notes = natives_of_the_framework() if native else (KIT, ())
+    return FakeHarness(given, notes=(*notes_on_the_release(), *notes))
 
 
 @cache
-def natives_of_the_framework() -> Natives:
-    """Returns the framework's classes, or the kit's where the fakes cannot train with the framework's."""
+def natives_of_the_framework() -> tuple[Natives, tuple[str, ...]]:
+    """Returns the framework's classes; the kit's, and a note why, where the fakes cannot train with the framework's."""
     try:
         with sandbox(), FakeRun(TrainingPlan(updates=1), natives=natives()) as trial:
             trial.train()
-    except Exception:  # noqa: BLE001 - another release may fail in any way, and the fakes have to go on without it
-        return KIT
-    return natives()
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - another release may fail in any way
+        why = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(".")
+        return KIT, (f"The kit's model and counter were used, since the framework's do not work here ({why}).",)
+    return natives(), ()

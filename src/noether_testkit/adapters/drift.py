@@ -6,17 +6,18 @@ import importlib
 import inspect
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from noether_testkit import fakes
-from noether_testkit.adapters.framework import DISTRIBUTION, is_installed
+from noether_testkit.adapters.framework import DISTRIBUTION, installed_release, is_installed
 from noether_testkit.adapters.shapes import fields_of, kind_of, parameters_of, public_names
-from noether_testkit.adapters.specimens import Specimens, framework_specimens, in_silence, kit_specimens
+from noether_testkit.adapters.specimens import Problems, Specimens, framework_specimens, in_silence, kit_specimens
 from noether_testkit.errors import UsageError
 from noether_testkit.fakes.resume import ResumePoint
 from noether_testkit.fakes.step import TrainerResult
 
-__all__ = ["Drift", "drift"]
+__all__ = ["Drift", "drift", "forget"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,14 +94,25 @@ def drift() -> tuple[Drift, ...]:
             f"The framework ({DISTRIBUTION}) is not installed here, so there is nothing to compare with. "
             "Install noether-testkit[noether] under Python 3.12 or later."
         )
+    return _drift_of(installed_release())
+
+
+def forget() -> None:
+    """Drops what was found out, for a process that loads the framework anew."""
+    _drift_of.cache_clear()
+
+
+@cache
+def _drift_of(_release: str) -> tuple[Drift, ...]:
+    """Compares once in a process: a release does not change while it is loaded."""
     with in_silence():
         return tuple(_differences())
 
 
 def _differences() -> Iterator[Drift]:
-    mine, theirs = kit_specimens(), Specimens()
+    mine, theirs, problems = kit_specimens(), Specimens(), Problems()
     try:
-        theirs = framework_specimens()
+        theirs, problems = framework_specimens()
     except (Exception, SystemExit) as error:  # noqa: BLE001 - the framework may fail in any way
         yield Drift(
             where="BaseTrainer",
@@ -108,8 +120,9 @@ def _differences() -> Iterator[Drift]:
             "their constructors was not compared.",
         )
     for name in sorted(mine.keys() - theirs.keys()) if theirs else ():
+        why = f" ({problems[name].rstrip('.')})" if name in problems else ""
         yield Drift(
-            where=name, says="A run of two updates has no such object in reach, so only its class was compared."
+            where=name, says=f"A run of two updates has no such object in reach{why}, so only its class was compared."
         )
     mirrored = [_mirror(module, name) for module, name in _CORE]
     for pair in (*mirrored, *_FAKES):

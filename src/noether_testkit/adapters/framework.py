@@ -29,6 +29,8 @@ VERIFIED_RELEASE = "2026.4.0"
 
 _WAY_OUT = "judge on the fakes: --framework fakes."
 _SHOWN = 300
+_CALLS_CALLBACKS = {"noether_testkit.adapters.watched"}
+"""Where the kit's own line raises although the callback is at fault: it takes other arguments, or lacks a hook."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,17 +114,46 @@ def calls_into_the_framework() -> Iterator[None]:
     except (AttributeError, TypeError, ValidationError) as error:
         if not _comes_from_the_kit(error):
             raise
-        raise _other_release(f"does not take what the kit gives it: {_in_one_line(error)}") from error
+        raise other_release(f"does not take what the kit gives it: {_in_one_line(error)}") from error
+
+
+@contextmanager
+def work_of_the_framework() -> Iterator[None]:
+    """Around what the framework does on its own, when nothing of the callback runs: all its errors are its own.
+
+    Raises:
+        UsageError: The framework raised anything.
+    """
+    try:
+        yield
+    except UsageError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise failed_by_itself(error) from error
+
+
+def failed_by_itself(error: BaseException) -> UsageError:
+    """Returns what to raise where the framework failed and no callback had a part in it."""
+    return other_release(f"itself failed: {_in_one_line(error)}")
 
 
 def require_attribute(thing: Any, name: str) -> None:
-    """Makes sure that an object of the framework has an attribute that the kit sets.
+    """Makes sure that an object of the framework has an attribute that the kit reads or sets.
 
     Raises:
         UsageError: It lacks it.
     """
     if not hasattr(thing, name):
-        raise _other_release(f"lacks {type(thing).__name__}.{name}")
+        own = next((cls for cls in type(thing).__mro__ if cls.__module__.startswith(f"{PACKAGE}.")), type(thing))
+        raise other_release(f"lacks {own.__name__}.{name}")
+
+
+def other_release(what: str) -> UsageError:
+    """Returns what to raise where another release than the verified one cannot be used, and why."""
+    return UsageError(
+        f"The framework that is installed here ({DISTRIBUTION} {installed_release()}) {what}. The kit is verified "
+        f"against release {VERIFIED_RELEASE}. Install {DISTRIBUTION}=={VERIFIED_RELEASE}, or {_WAY_OUT}"
+    )
 
 
 def _class_of(need: Need) -> Any:
@@ -132,11 +163,11 @@ def _class_of(need: Need) -> Any:
     except ModuleNotFoundError as error:
         if not _has_distribution() or not _is_part_of(error.name, need.module):
             raise _broken(error) from error
-        raise _other_release(f"lacks {error.name}") from error
+        raise other_release(f"lacks {error.name}") from error
     except AttributeError as error:
         if not _has_distribution() or error.obj is not sys.modules.get(need.module) or error.name != need.name:
             raise _broken(error) from error
-        raise _other_release(f"lacks {need.module}.{need.name}") from error
+        raise other_release(f"lacks {need.module}.{need.name}") from error
     except (Exception, SystemExit) as error:  # a package may raise anything when it is imported
         raise _broken(error) from error
 
@@ -144,14 +175,14 @@ def _class_of(need: Need) -> Any:
 def _require_method(need: Need, cls: Any) -> None:
     method = inspect.getattr_static(cls, need.method or "", None)
     if method is None:
-        raise _other_release(f"lacks {need}")
+        raise other_release(f"lacks {need}")
     if need.positional is None:
         return
     arguments = dict.fromkeys(need.keywords)
     try:
         inspect.signature(getattr(cls, need.method or "")).bind(*[None] * (1 + need.positional), **arguments)
     except (TypeError, ValueError) as error:
-        raise _other_release(f"takes other arguments in {need}: {error}") from error
+        raise other_release(f"takes other arguments in {need}: {error}") from error
 
 
 def _is_part_of(missing: str | None, module: str) -> bool:
@@ -170,14 +201,7 @@ def _comes_from_the_kit(error: BaseException) -> bool:
         modules.append(trace.tb_frame.f_globals.get("__name__", ""))
         trace = trace.tb_next
     own = [module for module in modules if module.partition(".")[0] not in {"pydantic", "pydantic_core"}]
-    return bool(own) and own[-1].startswith("noether_testkit.adapters.")
-
-
-def _other_release(what: str) -> UsageError:
-    return UsageError(
-        f"The framework that is installed here ({DISTRIBUTION} {installed_release()}) {what}. The kit is verified "
-        f"against release {VERIFIED_RELEASE}. Install {DISTRIBUTION}=={VERIFIED_RELEASE}, or {_WAY_OUT}"
-    )
+    return bool(own) and own[-1].startswith("noether_testkit.adapters.") and own[-1] not in _CALLS_CALLBACKS
 
 
 def _broken(error: BaseException) -> UsageError:

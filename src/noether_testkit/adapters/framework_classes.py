@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from types import SimpleNamespace
 from typing import Any
@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from noether_testkit.adapters.framework import Need, calls_into_the_framework, import_framework
+from noether_testkit.adapters.framework import Need, calls_into_the_framework, import_framework, require_attribute
+from noether_testkit.adapters.watched import WatchedCallbacks
 from noether_testkit.contract.companions import companions_on
 from noether_testkit.contract.hooks import STATE_METHODS, TRAINING_HOOKS
 from noether_testkit.fakes.natives import Natives
@@ -34,6 +35,8 @@ FOR_A_RUN = (
         Need(module="noether.core.callbacks", name="PeriodicCallback", method=method)
         for method in sorted(TRAINING_HOOKS | STATE_METHODS)
     ),
+    Need(module="noether.core.callbacks", name="CallbackBase", method="checkpoint_key"),
+    Need(module="noether.core.callbacks", name="CallbackBase", method="get_children"),
     Need(module="noether.core.providers", name="MetricPropertyProvider"),
     Need(module="noether.core.providers", name="PathProvider"),
     Need(module="noether.core.schemas.callbacks", name="CallBackBaseConfig"),
@@ -42,6 +45,9 @@ FOR_A_RUN = (
     Need(module="noether.core.schemas.trainers", name="BaseTrainerConfig"),
     Need(module="noether.core.trackers", name="NoopTracker"),
     Need(module="noether.core.writers", name="CheckpointWriter", method="save", positional=2, keywords=("trainer",)),
+    Need(module="noether.core.writers", name="LogWriter", method="__enter__"),
+    Need(module="noether.core.writers", name="LogWriter", method="__exit__"),
+    Need(module="noether.core.writers", name="LogWriter", method="add_scalar", positional=2),
     Need(module="noether.data", name="Dataset"),
     Need(module="noether.data", name="MultiStagePipeline"),
     Need(module="noether.data.container", name="DataContainer"),
@@ -54,6 +60,34 @@ FOR_A_RUN = (
     Need(module=_TRAINERS, name="BaseTrainer", method="call_before_training", positional=1),
     Need(module=_TRAINERS, name="BaseTrainer", method="call_after_training", positional=1),
 )
+
+PARTS_OF_THE_TRAINER = (
+    *("callbacks", "checkpoint_writer", "data_container", "log_writer", "metric_property_provider", "path_provider"),
+    *("tracker", "update_counter", "_signal_received"),
+    *("update_counter.cur_iteration", "update_counter.update", "update_counter.is_full_epoch"),
+    *("log_writer.log_entries", "tracker.summary"),
+)
+PARTS_OF_THE_MODEL = ("optimizer",)
+PARTS_OF_THE_TRAINED_MODEL = ("optimizer.torch_optim",)
+PARTS_OF_A_CALLBACK = (
+    *("trainer", "model", "data_container", "tracker", "writer", "checkpoint_writer", "metric_property_provider"),
+    *("name", "every_n_epochs", "every_n_updates", "every_n_samples", "batch_size"),
+)
+"""What the kit reads of objects, and sets on them: attributes that constructors make, so that no class has them."""
+
+
+def require_parts(thing: Any, paths: Iterable[str]) -> None:
+    """Makes sure that an object of the framework has what the kit reads of it; see `PARTS_OF_THE_TRAINER`.
+
+    Raises:
+        UsageError: It lacks something.
+    """
+    for path in paths:
+        *way, name = path.split(".")
+        owner = thing
+        for step in way:
+            owner = getattr(owner, step)
+        require_attribute(owner, name)
 
 
 def make_model(network: nn.Module, name: str, *, update_counter: Any, path_provider: Any, data_container: Any) -> Any:
@@ -130,6 +164,7 @@ def _trainer_on(base_trainer: Any) -> type:
         factories: Sequence[Any] = ()
         build: Any = None
         loss: Any = None
+        callbacks = WatchedCallbacks()
 
         def get_user_callbacks(self, model: Any, evaluation: bool = False) -> list[Any]:
             collaborators: Mapping[str, Any] = self._get_default_callback_kwargs(model)
@@ -138,4 +173,6 @@ def _trainer_on(base_trainer: Any) -> type:
         def loss_compute(self, forward_output: Any, targets: Any) -> Any:
             return (self.loss or mean_squared_error)(forward_output, targets)
 
+    # Python and the framework name it in their messages; users know only this name.
+    FactoryTrainer.__name__ = FactoryTrainer.__qualname__ = base_trainer.__name__
     return FactoryTrainer

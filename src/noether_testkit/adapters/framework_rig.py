@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from noether_testkit.adapters.framework import calls_into_the_framework, require_attribute
-from noether_testkit.adapters.framework_classes import framework_classes, make_model
+from noether_testkit.adapters.framework import calls_into_the_framework, work_of_the_framework
+from noether_testkit.adapters.framework_classes import (
+    PARTS_OF_THE_MODEL,
+    PARTS_OF_THE_TRAINER,
+    framework_classes,
+    make_model,
+    require_parts,
+)
 from noether_testkit.adapters.framework_data import make_datasets
 from noether_testkit.adapters.watched import build_watched, listen
 from noether_testkit.contract.session import Factory, OnUse, run_id_for
@@ -33,13 +40,15 @@ class FrameworkRig:
         self.companions = framework_classes().companions
         seed_everything(plan.seed)
         datasets = make_datasets(subject, plan, on_use)
-        with calls_into_the_framework():
+        # A checkpoint that cannot be read is a matter of the callback that wrote it.
+        at_work = work_of_the_framework if plan.resume_from is None else nullcontext
+        with at_work(), calls_into_the_framework():
             self._trainer = self._make_trainer(datasets)
+            require_parts(self._trainer, PARTS_OF_THE_TRAINER)
         self._trainer.loss = subject.loss
         self._trainer.build = lambda factory, collaborators: build_watched(factory, collaborators, around)
         network = (subject.model or DefaultNetwork)()
-        with calls_into_the_framework():
-            require_attribute(self._trainer, "_signal_received")
+        with at_work(), calls_into_the_framework():
             self._model = make_model(
                 network,
                 MODEL_NAME,
@@ -47,6 +56,7 @@ class FrameworkRig:
                 path_provider=self._trainer.path_provider,
                 data_container=self._trainer.data_container,
             )
+            require_parts(self._model, PARTS_OF_THE_MODEL)
             self._model.fault = lambda inputs: on_use("model.forward", inputs)
             listen(self._trainer, on_use)
 
@@ -64,24 +74,28 @@ class FrameworkRig:
     @property
     def collaborators(self) -> dict[str, Any]:
         """The seven keyword arguments that every callback is built with."""
-        given: dict[str, Any] = self._trainer._get_default_callback_kwargs(self._model)  # noqa: SLF001 - it has no other
+        with calls_into_the_framework():
+            given: dict[str, Any] = self._trainer._get_default_callback_kwargs(self._model)  # noqa: SLF001 - it has no other
         return given
 
     @property
     def update_counter(self) -> Any:
         """The counter of epochs, updates and samples."""
-        return self._trainer.update_counter
+        with calls_into_the_framework():
+            return self._trainer.update_counter
 
     @property
     def log_entries(self) -> Sequence[Mapping[str, Any]]:
         """The flushed log entries."""
-        entries: Sequence[Mapping[str, Any]] = self._trainer.log_writer.log_entries
+        with calls_into_the_framework():
+            entries: Sequence[Mapping[str, Any]] = self._trainer.log_writer.log_entries
         return entries
 
     @property
     def summary(self) -> Mapping[str, Any]:
         """The summary values that the tracker was given."""
-        summary: Mapping[str, Any] = self._trainer.tracker.summary
+        with calls_into_the_framework():
+            summary: Mapping[str, Any] = self._trainer.tracker.summary
         return summary
 
     @property
@@ -96,13 +110,14 @@ class FrameworkRig:
         if self._plan.evaluate:
             self._trainer.eval(self._model)
         elif self._plan.total_updates == 0:
-            self._run_without_updates()
+            with calls_into_the_framework():
+                self._run_without_updates()
         else:
             self._trainer.train(self._model)
 
     def save_checkpoint(self, tag: str) -> Checkpoint:
         """Writes weights, optimiser and all states."""
-        with torch.no_grad():
+        with torch.no_grad(), calls_into_the_framework():
             self._trainer.checkpoint_writer.save(self._model, tag, trainer=self._trainer)
         return Checkpoint(output_root=self._folder, run_id=self._run_id, tag=tag)
 

@@ -8,6 +8,7 @@ from noether_testkit.adapters.framework import DISTRIBUTION, installed_release, 
 from noether_testkit.adapters.framework_classes import framework_classes
 from noether_testkit.adapters.framework_rig import FrameworkRig
 from noether_testkit.adapters.release import notes_on_the_release
+from noether_testkit.adapters.trial import require_working_framework
 from noether_testkit.contract.harness import Outcome, Watcher
 from noether_testkit.contract.session import HookFaults, OnUse, Session
 from noether_testkit.contract.subject import Subject
@@ -53,13 +54,15 @@ class FrameworkHarness:
 
         Raises:
             SubjectError: The callback is built on the kit's base class, which the framework does not know.
-            UsageError: The framework is another release, whose constructors take other arguments.
+            UsageError: The framework is another release, whose constructors take other arguments, or fails by itself.
         """
         if isinstance(subject.callback, type) and not is_framework_class(subject.callback):
             raise SubjectError(
                 f"{subject.label} is built on noether_testkit.core, which the framework's trainer does not know. "
                 "Judge it on the fakes, or import its base class from noether.core."
             )
+
+        require_working_framework()
 
         def make_rig(around: Watch, on_use: OnUse) -> FrameworkRig:
             return FrameworkRig(subject, plan, folder=folder, around=around, on_use=on_use)

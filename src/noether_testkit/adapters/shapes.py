@@ -32,7 +32,9 @@ def public_names(cls: type, example: Any) -> set[str]:
     names = {name for base in bases for name in vars(base)}
     names |= set(getattr(cls, "model_fields", ())) | set(getattr(cls, "__dataclass_fields__", ()))
     if example is not None:
-        made_by_kit = {name for base in type(example).__mro__ if base not in cls.__mro__ for name in vars(base)}
+        added = [vars(base) for base in type(example).__mro__ if base not in cls.__mro__]
+        # A descriptor only looks at what the framework sets.
+        made_by_kit = {name for names in added for name, value in names.items() if not inspect.isdatadescriptor(value)}
         names |= set(getattr(example, "__dict__", ())) - made_by_kit
     return {name for name in names if not name.startswith("_") and name not in _OF_EACH_MODULE}
 

@@ -6,37 +6,60 @@ import logging
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from noether_testkit.adapters.framework import Need, import_framework
 from noether_testkit.adapters.framework_rig import FrameworkRig
 from noether_testkit.contract.subject import Subject
 from noether_testkit.core import callbacks as kit_callbacks
 from noether_testkit.core.callbacks import CallbackBase
 from noether_testkit.core.schemas import callbacks as kit_configs
+from noether_testkit.errors import TestkitError, UsageError
 from noether_testkit.fakes import FakeRun
 from noether_testkit.plan import TrainingPlan
 
 Specimens = dict[str, Any]
 """Objects by the name of the framework's class."""
 
+Problems = dict[str, str]
+"""Why there is no object of a class."""
+
+_CONFIGS = "noether.core.schemas.callbacks"
+FOR_CALLBACKS = (
+    Need(module="noether.core.callbacks", name="CallbackBase"),
+    Need(module="noether.core.callbacks", name="PeriodicCallback"),
+    Need(module="noether.core.callbacks", name="PeriodicDataIteratorCallback"),
+    Need(module=_CONFIGS, name="CallBackBaseConfig"),
+    Need(module=_CONFIGS, name="PeriodicDataIteratorCallbackConfig"),
+)
+
 _FIRST, _SECOND = TrainingPlan(updates=1), TrainingPlan(updates=2)
 
 
 def kit_specimens() -> Specimens:
-    """Returns the kit's objects."""
+    """Returns the kit's objects.
+
+    Raises:
+        TestkitError: One cannot be had.
+    """
+    problems: Problems = {}
     with FakeRun(_FIRST) as first:
         checkpoint = first.train().save_checkpoint()
         with FakeRun(_SECOND.resumed(checkpoint)) as run:
             run.train()
-            return _of_run(run.trainer, run.model) | _callbacks(kit_callbacks, kit_configs, run.callback_kwargs)
+            found = _of_run(run.trainer, run.model, problems)
+            found |= _callbacks(kit_callbacks, kit_configs, run.callback_kwargs, problems)
+    if problems:
+        raise TestkitError(f"The kit could not make objects of its own: {problems}.")
+    return found
 
 
-def framework_specimens() -> Specimens:
-    """Returns the framework's objects; what cannot be had is left out.
+def framework_specimens() -> tuple[Specimens, Problems]:
+    """Returns the framework's objects, and of those that cannot be had why.
 
     Raises:
         Exception: The framework cannot do the small run.
@@ -46,7 +69,9 @@ def framework_specimens() -> Specimens:
         first.run([])
         rig = _rig(_SECOND.resumed(first.save_checkpoint("latest")), folder)
         rig.run([])
-        return _of_run(rig.trainer, rig.model) | _framework_callbacks(rig)
+        problems: Problems = {}
+        found = _of_run(rig.trainer, rig.model, problems) | _framework_callbacks(rig, problems)
+        return found, problems
 
 
 def _rig(plan: TrainingPlan, folder: str) -> FrameworkRig:
@@ -55,7 +80,7 @@ def _rig(plan: TrainingPlan, folder: str) -> FrameworkRig:
     )
 
 
-def _of_run(trainer: Any, model: Any) -> Specimens:
+def _of_run(trainer: Any, model: Any, problems: Problems) -> Specimens:
     batch = {"x": torch.zeros(2, 4), "y": torch.zeros(2, 1)}
     ways: Mapping[str, Callable[[], Any]] = {
         "BaseTrainer": lambda: trainer,
@@ -74,19 +99,20 @@ def _of_run(trainer: Any, model: Any) -> Specimens:
         "TrainingIteration": lambda: trainer.update_counter.cur_iteration,
         "UpdateCounter": lambda: trainer.update_counter,
     }
-    return _obtained(ways)
+    return _obtained(ways, problems)
 
 
-def _framework_callbacks(rig: FrameworkRig) -> Specimens:
-    with suppress(Exception):
-        from noether.core import callbacks
-        from noether.core.schemas import callbacks as configs
+def _framework_callbacks(rig: FrameworkRig, problems: Problems) -> Specimens:
+    try:
+        framework = import_framework(*FOR_CALLBACKS)
+        collaborators = rig.collaborators
+    except UsageError as error:
+        problems |= dict.fromkeys((need.name for need in FOR_CALLBACKS[:3]), str(error))
+        return {}
+    return _callbacks(framework, framework, collaborators, problems)
 
-        return _callbacks(callbacks, configs, rig.collaborators)
-    return {}
 
-
-def _callbacks(callbacks: Any, configs: Any, collaborators: Mapping[str, Any]) -> Specimens:
+def _callbacks(callbacks: Any, configs: Any, collaborators: Mapping[str, Any], problems: Problems) -> Specimens:
     def iterator() -> Any:
         base = callbacks.PeriodicDataIteratorCallback
         cls = type(base.__name__, (base,), {"process_data": lambda *_, **__: None})
@@ -99,14 +125,16 @@ def _callbacks(callbacks: Any, configs: Any, collaborators: Mapping[str, Any]) -
         "PeriodicCallback": lambda: callbacks.PeriodicCallback(config(every_n_updates=1), **collaborators),
         "PeriodicDataIteratorCallback": iterator,
     }
-    return _obtained(ways)
+    return _obtained(ways, problems)
 
 
-def _obtained(ways: Mapping[str, Callable[[], Any]]) -> Specimens:
+def _obtained(ways: Mapping[str, Callable[[], Any]], problems: Problems) -> Specimens:
     found: Specimens = {}
     for name, way in ways.items():
-        with suppress(Exception):
+        try:
             found[name] = way()
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - the framework may fail in any way
+            problems[name] = f"{type(error).__name__}: {error}"
     return found
 
 

@@ -72,6 +72,8 @@ def snapshot(state: Any) -> Any:
 
 def in_words(value: Any) -> str:
     """Returns a value in words, short enough for a line."""
+    if isinstance(value, torch.Tensor) and value.is_nested:
+        return f"nested {str(value.dtype).removeprefix('torch.')} tensor of {len(value.unbind())} parts"
     if isinstance(value, torch.Tensor):
         kind = f"{str(value.dtype).removeprefix('torch.')} tensor of shape {tuple(value.shape)}"
         return f"{kind}: {_numbers(value)}" if value.numel() and not value.is_meta else kind
@@ -85,7 +87,7 @@ def in_words(value: Any) -> str:
 
 def _copied(state: Any, trail: tuple[int, ...]) -> Any:
     if isinstance(state, torch.Tensor):
-        return state.detach().clone()
+        return _copied_tensor(state)
     if type(state) in _PLAIN:
         return state
     if type(state) in (list, tuple) and _PLAIN.issuperset(map(type, state)):
@@ -103,6 +105,13 @@ def _deep_copy(state: Any) -> Any:
         return copy.deepcopy(state)
     except Exception:  # noqa: BLE001 - a state may hold anything
         return state
+
+
+def _copied_tensor(tensor: torch.Tensor) -> torch.Tensor:
+    try:
+        return tensor.detach().clone()
+    except Exception:  # noqa: BLE001 - not every layout can be copied
+        return tensor
 
 
 def _differences(
@@ -127,7 +136,7 @@ def _differences(
 
 def _same(left: Any, right: Any) -> bool:
     if isinstance(left, torch.Tensor) and isinstance(right, torch.Tensor):
-        return same_bits(left, right)
+        return _same_tensors(left, right)
     if type(left) is not type(right):
         return False
     if isinstance(left, float | complex):
@@ -145,6 +154,15 @@ def _are_equal_and_plain(left: Any, right: Any) -> bool:
     """Returns whether two lists of plain values are the same, at the speed of a long history."""
     types = list(map(type, left))
     return _PLAIN.issuperset(types) and types == list(map(type, right)) and bool(left == right)
+
+
+def _same_tensors(left: torch.Tensor, right: torch.Tensor) -> bool:
+    """Compares tensors bit by bit; of nested ones, torch can compare only the parts."""
+    if not left.is_nested or not right.is_nested:
+        return left.is_nested == right.is_nested and same_bits(left, right)
+    parts, others = left.unbind(), right.unbind()
+    same_kind = left.layout == right.layout and len(parts) == len(others)
+    return same_kind and all(same_bits(part, other) for part, other in zip(parts, others, strict=True))
 
 
 def _has_same_content(left: Any, right: Any, trail: tuple[tuple[int, int], ...]) -> bool:

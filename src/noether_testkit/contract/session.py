@@ -171,6 +171,10 @@ class Session:
             return None
         except (KeyboardInterrupt, OutOfTime):
             raise
+        except UsageError as error:
+            if all(each.error is not error for each in self._hook_errors):
+                raise
+            return error
         except BaseException as error:  # noqa: BLE001 - a callback may raise anything
             return error
         return None

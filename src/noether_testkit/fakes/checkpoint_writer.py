@@ -61,7 +61,7 @@ class FakeCheckpointWriter(StrictFake):
         if model_config is not None:
             content["model_config"] = model_config.model_dump()
             content["config_kind"] = f"{type(model_config).__module__}.{type(model_config).__qualname__}"
-        name = model_name if model_info is None else f"{model_name}_{model_info}"
+        name = f"{model_name}_{model_info}" if model_info else model_name
         self._write(content, f"{name}_cp={checkpoint_tag}_model.th")
 
     def save(

@@ -101,7 +101,8 @@ class TrainingLoop:
         batch = self.trainer.drop_metadata(next(self._batches))
         self.model.train()
         loaded = perf_counter()
-        result = self.trainer.train_step(batch, model=self.model)
+        with self.trainer.autocast_context:
+            result = self.trainer.train_step(batch, model=self.model)
         forward_done = perf_counter()
         self._backward(result.total_loss, is_last=is_last)
         _add_times(
@@ -123,7 +124,7 @@ class TrainingLoop:
     def _backward(self, loss: torch.Tensor, *, is_last: bool) -> None:
         if self._accumulation_steps > 1:
             loss = loss / self._accumulation_steps
-        loss.backward()  # type: ignore[no-untyped-call]
+        self.trainer.grad_scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
         if is_last:
             self.model.optimizer_step(self.trainer.grad_scaler)
             self.model.optimizer_schedule_step()

@@ -58,6 +58,7 @@ class FakeModel(nn.Module):
     Args:
         network: Called with the forward properties as keywords; answers a mapping of tensors.
         name: First part of the names of its checkpoints.
+        is_frozen: Whether nothing of it is trained: it has no optimiser then, and stays in eval mode.
         update_counter: The counter of the run.
         path_provider: The paths of the run.
         data_container: The data sets of the run.
@@ -78,6 +79,7 @@ class FakeModel(nn.Module):
         network: nn.Module | None = None,
         name: str = "model",
         *,
+        is_frozen: bool = False,
         update_counter: Any = None,
         path_provider: Any = None,
         data_container: Any = None,
@@ -85,7 +87,7 @@ class FakeModel(nn.Module):
         super().__init__()
         self.net = DefaultNetwork() if network is None else network
         self.name = name
-        self.model_config = FakeModelConfig(name=name)
+        self.model_config = FakeModelConfig(name=name, is_frozen=is_frozen)
         self.update_counter = update_counter
         self.path_provider = path_provider
         self.data_container = data_container
@@ -93,6 +95,7 @@ class FakeModel(nn.Module):
         self.logger = logging.getLogger("FakeModel")
         self.is_initialized = False
         self.fault: Callable[[dict[str, Any]], None] | None = None
+        self._is_frozen = is_frozen
         self._optimizer: FakeOptimizer | None = None
         self._device = torch.device("cpu")
 
@@ -106,12 +109,18 @@ class FakeModel(nn.Module):
     def initialize(self) -> FakeModel:
         """Prepares the model for training: called by the trainer after all callbacks are built."""
         self.is_initialized = True
-        if not self.is_frozen:
+        if self._is_frozen:
+            self.eval().requires_grad_(requires_grad=False)
+        else:
             self._optimizer = FakeOptimizer(self)
         return self
 
     def train(self, mode: bool = True) -> FakeModel:
-        """Switches the mode of all sub-modules: as in torch, without its cost for each attribute."""
+        """Switches the mode of all sub-modules: as in torch, without its cost for each attribute.
+
+        A frozen model stays in eval mode.
+        """
+        mode = mode and not self._is_frozen
         pending: list[nn.Module] = [self]
         while pending:
             module = pending.pop()
@@ -119,14 +128,17 @@ class FakeModel(nn.Module):
             for child in module._modules.values():  # noqa: SLF001 - named_children() costs as much as the switch
                 if child is None:
                     continue
-                if type(child).train is nn.Module.train and "train" not in child.__dict__:
-                    pending.append(child)
-                else:
+                own = type(child).train is not nn.Module.train or "train" in child.__dict__
+                if own or isinstance(child, torch.jit.ScriptModule):
                     child.train(mode)
+                else:
+                    pending.append(child)
         return self
 
     def to(self, device: Any, *args: Any, **kwargs: Any) -> Self:  # type: ignore[override]  # the framework's signature
         """Moves the model; unlike torch's, it always takes a device, and no data type in its place.
+
+        With `None` for the device it does nothing at all, as in the framework.
 
         Raises:
             TypeError: `device` is a data type or a tensor.
@@ -136,9 +148,10 @@ class FakeModel(nn.Module):
                 f"The framework's Model.to takes a device first, not {device!r}. "
                 "Give the device, and the data type by keyword: model.to(model.device, dtype=…)."
             )
+        if device is None:
+            return self
         nn.Module.to(self, *args, **{"device": device, **kwargs})
-        if device is not None:
-            self._device = torch.device(device)
+        self._device = torch.device(device)
         return self
 
     @property
@@ -153,8 +166,8 @@ class FakeModel(nn.Module):
 
     @property
     def is_frozen(self) -> bool:
-        """Whether no parameter is trained."""
-        return not any(parameter.requires_grad for parameter in self.parameters())
+        """Whether the model was made frozen; parameters that are frozen later do not count."""
+        return self._is_frozen
 
     @property
     def param_count(self) -> int:

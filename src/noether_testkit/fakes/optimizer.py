@@ -57,7 +57,11 @@ class FakeOptimizer(Strict):
 
     def step(self, grad_scaler: Any = None) -> None:
         """Changes the weights by their gradients."""
-        self.torch_optim.step()
+        if grad_scaler is None:
+            self.torch_optim.step()
+            return
+        grad_scaler.step(self.torch_optim)
+        grad_scaler.update()
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Clears the gradients."""
@@ -76,9 +80,33 @@ class FakeOptimizer(Strict):
         return {**self.torch_optim.state_dict(), "param_idx_to_name": dict(self.param_idx_to_name)}
 
     def load_state_dict(self, state_dict_to_load: dict[str, Any]) -> None:
-        """Takes back the state, but for the options of the groups: those come from the constructor."""
-        groups = self.torch_optim.state_dict()["param_groups"]
-        self.torch_optim.load_state_dict({"state": state_dict_to_load["state"], "param_groups": groups})
+        """Takes back the state by the names of the parameters.
+
+        The options of the groups come from the constructor then. What torch's own optimiser gave has no names, and is
+        loaded as torch does, with its groups.
+
+        Raises:
+            KeyError: The state has no parameter of that name.
+        """
+        if "param_idx_to_name" not in state_dict_to_load:
+            self.torch_optim.load_state_dict(state_dict_to_load)
+            return
+        saved, indices = (
+            state_dict_to_load["state"],
+            {name: index for index, name in state_dict_to_load["param_idx_to_name"].items()},
+        )
+        current = self.torch_optim.state_dict()
+        for group in current["param_groups"]:
+            for index in group["params"]:
+                saved_index = indices[self.param_idx_to_name[index]]
+                if saved_index in saved:
+                    current["state"][index] = saved[saved_index]
+                else:
+                    current["state"].pop(saved_index, None)
+        self.torch_optim.load_state_dict(current)
+
+    def __str__(self) -> str:
+        return type(self.torch_optim).__name__
 
 
 def _grouped(parameters: Iterable[tuple[str, nn.Parameter]]) -> list[tuple[dict[str, Any], dict[str, nn.Parameter]]]:

@@ -157,8 +157,14 @@ class FakeRun:
     def _config(self) -> FakeTrainerConfig:
         plan = self.plan
         epochs = 2 if (plan.epochs, plan.updates, plan.samples) == (None, None, None) else plan.epochs
+        is_accumulating = plan.accumulation_steps > 1
         return FakeTrainerConfig(
-            effective_batch_size=plan.batch_size, max_epochs=epochs, max_updates=plan.updates, max_samples=plan.samples
+            effective_batch_size=plan.batch_size,
+            max_batch_size=plan.batch_size // plan.accumulation_steps if is_accumulating else None,
+            disable_gradient_accumulation=not is_accumulating,
+            max_epochs=epochs,
+            max_updates=plan.updates,
+            max_samples=plan.samples,
         )
 
     def _data(self, datasets: Callable[[], Mapping[str, Mapping[str, torch.Tensor]]] | None) -> FakeDataContainer:

@@ -39,12 +39,24 @@ def mean_squared_error(outputs: Tensors, targets: Tensors) -> dict[str, torch.Te
 
 
 def result_of(answer: Any) -> TrainerResult:
-    """Returns what a loss answered in the form of a trainer's result."""
-    losses, outputs = answer if isinstance(answer, tuple) else (answer, None)
+    """Returns what a loss answered in the form of a trainer's result.
+
+    Raises:
+        ValueError: There is no loss.
+        AttributeError: The losses are a tuple, for example, that is no pair.
+        TypeError: The first loss is no tensor, or the answer is nothing that holds losses.
+    """
+    losses, outputs = answer if isinstance(answer, tuple) and len(answer) == 2 else (answer, None)
     if isinstance(losses, torch.Tensor):
-        named = {"loss": losses}
-    elif isinstance(losses, Mapping):
-        named = dict(losses)
-    else:
-        named = {f"loss_{number}": loss for number, loss in enumerate(losses)}
+        return TrainerResult(losses, {"loss": losses}, outputs)
+    if isinstance(losses, list):
+        losses = {f"loss_{number}": loss for number, loss in enumerate(losses)}
+    if len(losses) == 0:
+        raise ValueError("The loss computed nothing to train on: there must be one loss at least.")
+    if not isinstance(losses, Mapping):
+        raise AttributeError(f"Losses are a tensor, a list or a mapping, not {losses!r}.")  # noqa: TRY004
+    named = dict(losses)
+    first = next(iter(named.values()))
+    if not isinstance(first, torch.Tensor):
+        raise TypeError(f"The first loss must be a tensor to train on, not {first!r}.")
     return TrainerResult(reduce(add, named.values()), named, outputs)

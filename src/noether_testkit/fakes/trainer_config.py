@@ -46,7 +46,7 @@ class FakeTrainerConfig(Strict):
     use_torch_compile: bool = False
     forward_properties: list[str] = field(default_factory=lambda: ["x"])
     target_properties: list[str] = field(default_factory=lambda: ["y"])
-    callbacks: list[Any] = field(default_factory=list)
+    callbacks: list[Any] | None = None
     initializer: Any = None
     add_default_callbacks: bool = False
     add_trainer_callbacks: bool = False
