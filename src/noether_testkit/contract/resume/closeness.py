@@ -17,11 +17,19 @@ _STEPS = 2
 
 def rounding_of(state: Any) -> float:
     """Returns how far values may be apart that went through a state: by the narrowest float dtype in it."""
-    if isinstance(state, torch.Tensor):
-        return max(ROUNDING, _STEPS * torch.finfo(state.dtype).eps) if state.is_floating_point() else ROUNDING
-    if isinstance(state, Mapping):
-        state = list(state.values())
-    return max((rounding_of(each) for each in state), default=ROUNDING) if isinstance(state, list | tuple) else ROUNDING
+    found, seen, waiting = ROUNDING, set(), [state]
+    while waiting:
+        value = waiting.pop()
+        if id(value) in seen:  # a state may hold itself
+            continue
+        seen.add(id(value))
+        if isinstance(value, torch.Tensor) and value.is_floating_point():
+            found = max(found, _STEPS * torch.finfo(value.dtype).eps)
+        elif isinstance(value, Mapping):
+            waiting += value.values()
+        elif isinstance(value, list | tuple):
+            waiting += value
+    return found
 
 
 def is_close(left: Any, right: Any, rounding: float = ROUNDING) -> bool:

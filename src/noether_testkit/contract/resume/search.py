@@ -105,4 +105,7 @@ class _Searcher:
         second = self._bench.train(again.plan, subject=self._space.subject_of(again))
         self.search.unsteady |= unsteady_between(first, Session(outcome=second, files=contents(second)))
         steady = tuple(each for each in tried.mismatches if (each.kind, each.path) not in self.search.unsteady)
+        logged = {key for entry in first.outcome.log for key in entry}
+        if any(kind == "log" and path not in logged for kind, path in self.search.unsteady):
+            steady = tuple(each for each in steady if each.kind != "log" or each.path in logged)
         return replace(tried, mismatches=steady)
