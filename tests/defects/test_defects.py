@@ -68,7 +68,7 @@ def test_finding_speaks_in_sentences(case: Case) -> None:
         result = report[check]
         for text in (result.seen, result.expected, result.why, result.fix):
             assert text
-            assert re.match(r"[A-Z]|(self|state)[.\[]|[a-z]+_[a-z_]+\b", text), text
+            assert re.match(r"[A-Z\d]|(self|state)[.\[]|[a-z]+_[a-z_]+\b", text), text
             assert text.endswith("."), text
             assert ".." not in text.replace("...", ""), text
         assert case.file in (result.location or ("" if case.name not in WITHOUT_PLACE else case.file)), result.location
