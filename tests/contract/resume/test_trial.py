@@ -54,8 +54,10 @@ def space(callback: Any, **fields: Any) -> Space:
                 interval=("every_n_samples", 4),
                 course="flat",
             ),
-            "every 4 samples, 12 updates, 4 an epoch, 2 accumulation steps, a ragged end of the training set, "
-            "metrics flat, stopped early after update 2, stopped early after update 4",
+            (
+                "every 4 samples, 12 updates, 4 an epoch, 2 accumulation steps, a ragged end of the training set, "
+                "metrics flat, stopped early after update 2, stopped early after update 4"
+            ),
         ),
         (
             Trial(plan=PLAN, stops=(Stop(after_update=4, kind="crash"),), lost=1),
