@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tests.cli.conftest import Shell
@@ -280,18 +280,10 @@ def test_tells_its_version(shell: Shell) -> None:
     assert shell("--version").out == f"noether-testkit {__version__}\n"
 
 
+@pytest.mark.usefixtures("install")
 def test_a_framework_that_is_not_there_is_named(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     """The sentence says what to install, or what to do without."""
-    import builtins
-
-    real_import = builtins.__import__
-
-    def without_noether(name: str, *args: Any, **kwargs: Any) -> Any:
-        if name.partition(".")[0] == "noether":
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-        return real_import(name, *args, **kwargs)
-
-    monkeypatch.setattr(builtins, "__import__", without_noether)
+    monkeypatch.setitem(sys.modules, "noether", None)
     answer = shell("check", "callbacks:Sound", "--framework", "noether")
     assert answer.code == 2
     assert "not installed here" in answer.err

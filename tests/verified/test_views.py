@@ -10,6 +10,8 @@ import torch
 from tests.verified.worlds import World
 from torch.utils.data import DataLoader
 
+from noether_testkit.errors import UsageError
+
 
 def datasets() -> dict[str, dict[str, torch.Tensor]]:
     return {"a": {"x": torch.arange(24.0).reshape(6, 4), "y": torch.arange(6.0).reshape(6, 1)}}
@@ -124,6 +126,6 @@ def test_data_can_be_lists_of_samples(world: World) -> None:
 
 
 def test_a_training_set_smaller_than_a_batch_is_refused(world: World) -> None:
-    """When the run is made."""
-    with pytest.raises(ValueError, match="batch"):
+    """When the run is made; what the framework raises then, the harness hands on as a wrong use."""
+    with pytest.raises((ValueError, UsageError), match="batch"):
         world.run(datasets=lambda: {"train": {"x": torch.ones(1, 4), "y": torch.ones(1, 1)}})
