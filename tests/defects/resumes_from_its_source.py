@@ -53,7 +53,7 @@ class TakesTheNewestFile(SumsInFiles):
 
     def resume_from_checkpoint(self, resumption_paths: Any, model: nn.Module) -> None:
         files = resumption_paths.checkpoint_path.glob(self.name_of("*"))
-        newest = max(files, key=lambda file: file.stat().st_mtime_ns, default=None)
+        newest = max(files, key=lambda file: (file.stat().st_mtime_ns, file.name), default=None)
         self.load(newest or resumption_paths.checkpoint_path / self.name_of("*"))
 
 
@@ -123,7 +123,8 @@ class TakesTheNewestRun(SumsInFiles):
         name = Path("checkpoints") / self.name_of(str(self.trainer.initializer.checkpoint_tag))
         root = resumption_paths.run_output_path.parent
         found = [run / name for run in root.iterdir() if run != own and (run / name).exists()]
-        self.load(max(found, key=lambda file: file.stat().st_mtime_ns, default=resumption_paths.checkpoint_path / name))
+        newest = max(found, key=lambda file: (file.stat().st_mtime_ns, str(file)), default=None)
+        self.load(newest or resumption_paths.checkpoint_path / name)
 
 
 @guilty(CHECK)
@@ -144,6 +145,21 @@ class CountsTheFilesOnDisk(SumsInFiles):
     def resume_from_checkpoint(self, resumption_paths: Any, model: nn.Module) -> None:
         self.load(resumption_paths.checkpoint_path / self.name_of(str(self.trainer.initializer.checkpoint_tag)))
         self.updates = len(list(resumption_paths.checkpoint_path.glob(self.name_of("*"))))
+
+
+@guilty(CHECK)
+class AveragesOnFromTheLatest(SumsInFiles):
+    """Writes what it has to files only, one of each update and the latest one, and goes on from the latest."""
+
+    def periodic_callback(self, **_: Any) -> None:
+        """Logs nothing."""
+
+    def save(self, tag: str) -> None:
+        super().save(tag)
+        super().save("latest")
+
+    def resume_from_checkpoint(self, resumption_paths: Any, model: nn.Module) -> None:
+        self.load(resumption_paths.checkpoint_path / self.name_of("latest"))
 
 
 @innocent(CHECK)

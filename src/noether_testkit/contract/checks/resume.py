@@ -11,6 +11,7 @@ from noether_testkit.contract.harness import Outcome
 from noether_testkit.contract.locate import in_words as error_in_words
 from noether_testkit.contract.locate import place_of, place_of_error
 from noether_testkit.contract.resume import Draws, Experiment, Search, Space, experiment, search, space_of
+from noether_testkit.contract.resume.clock import PAUSE_S, mixed_sessions
 from noether_testkit.contract.resume.culprit import culprit_of, has_nothing_to_lose
 from noether_testkit.contract.resume.sources import Source, missing_files, other_source
 from noether_testkit.contract.resume.tables import changed_tables
@@ -202,6 +203,30 @@ def continues_its_output_files(bench: Bench) -> str | None:
     )
 
 
+@check(
+    force=Force.MAY,
+    promise="logs rates and remaining times that belong to one session.",
+    why="Two days are left, says the log of a resumed run, and it takes five: the seconds of this session were divided "
+    "by the updates of all sessions.",
+    after=(*_SOUND_STATE, _AS_IF),
+    explained_by=_EXPLAINED,
+)
+def measures_this_session_only(bench: Bench) -> None:
+    """Resumes after a long pause on a clock of the kit's own, and compares rates and remaining times."""
+    found = mixed_sessions(bench, _space(bench))
+    if found is None:
+        return
+    raise Finding(
+        seen=f"{str(found.trial).capitalize()}, with one second an update and a pause of {PAUSE_S:.0f} seconds: the "
+        f"log value {found.key!r} of update {found.update} is {found.twin:.6g} in a run that was never stopped, and "
+        f"{found.resumed:.6g} in the resumed one.",
+        expected="At the same speed, the same rate and the same remaining time.",
+        fix="Note time and update in before_training, and divide what has come since then; or save how many seconds "
+        "the earlier sessions took.",
+        location=found.location,
+    )
+
+
 _SOURCES = {
     Source.LATER: "Resumed from an early checkpoint:",
     Source.OTHER_RUN: "Resumed from a checkpoint:",
@@ -327,4 +352,5 @@ CHECKS = (
     resumes_from_its_source,
     resumes_without_its_files,
     continues_its_output_files,
+    measures_this_session_only,
 )

@@ -74,7 +74,7 @@ def other_source(bench: Bench, space: Space) -> OtherSource | None:
         ),
     ]
     for kind, beside, resume in settings:
-        mismatch = _first_difference(bench, space, trial, clean, resume)
+        mismatch = _first_difference(bench, space, trial, clean, resume, files=kind is not Source.OWN_FOLDER)
         died_of_its_tables = kind is Source.OWN_FOLDER and mismatch is not None and mismatch.error is not None
         if mismatch is not None and not died_of_its_tables:
             return OtherSource(kind=kind, mismatch=mismatch, beside=beside, location=_place_of_resume(bench))
