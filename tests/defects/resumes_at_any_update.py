@@ -186,6 +186,28 @@ class TakesTheBestOfItsWindows(PeriodicCallback):
 
 
 @innocent(CHECK)
+class GathersByKey(PeriodicCallback):
+    """Gathers losses by their names, of which each turn leaves empty lists, and knows the folder of its run."""
+
+    def __init__(self, callback_config: CallBackBaseConfig, **kwargs: Any) -> None:
+        super().__init__(callback_config, **kwargs)
+        self.gathered: dict[str, list[float]] = {}
+        self.folder: Path | None = None
+
+    def before_training(self, *, update_counter: UpdateCounter) -> None:
+        self.folder = self.checkpoint_writer.path_provider.run_output_path
+
+    def track_after_accumulation_step(self, *, losses: dict[str, torch.Tensor], **_: Any) -> None:
+        for key, loss in losses.items():
+            self.gathered.setdefault(key, []).append(loss.item())
+
+    def periodic_callback(self, *, update_counter: UpdateCounter, **_: Any) -> None:
+        for key, values in self.gathered.items():
+            self.writer.add_scalar(f"{key}/interval/{update_counter.update}", sum(values) / max(1, len(values)))
+            values.clear()
+
+
+@innocent(CHECK)
 class SavesItsWholeWindow(PeriodicCallback):
     """Saves the sum of a window that is half full, and how many values are in it."""
 

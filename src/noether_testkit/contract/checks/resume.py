@@ -38,6 +38,7 @@ _EXPLAINED = (
     "loads-twice-like-once",
 )
 _AS_IF = "resumes-as-if-uninterrupted"
+_SOURCE = "resumes-from-its-source"
 
 
 @check(
@@ -46,7 +47,7 @@ _AS_IF = "resumes-as-if-uninterrupted"
     why="A run of days is resumed several times: after a time limit, a crash, a better offer for the machine. What the "
     "callback forgets at that moment (a best value, a patience, an average) is wrong from then on, and no error tells.",
     after=_SOUND_STATE,
-    explained_by=(*_EXPLAINED, "resumes-from-its-source"),
+    explained_by=(*_EXPLAINED, _SOURCE),
 )
 def resumes_as_if_uninterrupted(bench: Bench) -> str | None:
     """Trains once without a stop and once with stops at the ends of intervals, and compares."""
@@ -79,8 +80,8 @@ def resumes_as_if_uninterrupted(bench: Bench) -> str | None:
     promise="leaves the same when a run is stopped at any update, in the middle of an interval or an epoch too.",
     why="Machines are taken away at any update, and checkpoints have an interval of their own. What is gathered "
     "between two turns and counts beyond them is lost then.",
-    after=(*_SOUND_STATE, _AS_IF),
-    explained_by=(*_EXPLAINED, "resumes-from-its-source", "resumes-after-a-crash"),
+    after=(*_SOUND_STATE, _AS_IF, _SOURCE),
+    explained_by=(*_EXPLAINED, "resumes-after-a-crash"),
 )
 def resumes_at_any_update(bench: Bench) -> str | None:
     """Stops runs at any update; a window that was half full, and a warning in time, are limits and no faults."""
@@ -113,8 +114,8 @@ def resumes_at_any_update(bench: Bench) -> str | None:
     promise="leaves the same when the run died without its end hooks, and can tell its state after its own failure.",
     why="Most runs that are resumed were not ended, they died: out of memory, out of time, out of power. No end hook "
     "was called, and some updates after the checkpoint are trained a second time.",
-    after=(*_SOUND_STATE, _AS_IF),
-    explained_by=(*_EXPLAINED, "resumes-from-its-source"),
+    after=(*_SOUND_STATE, _AS_IF, _SOURCE),
+    explained_by=_EXPLAINED,
 )
 def resumes_after_a_crash(bench: Bench) -> str | None:
     """Kills runs some updates after their checkpoint, and asks for the state right after a hook has failed."""
@@ -163,7 +164,7 @@ def resumes_from_its_source(bench: Bench) -> str | None:
     promise="says so clearly, or starts afresh with a warning, where the files of its resume are missing.",
     why="Checkpoints are copied, pruned and renamed. A callback that misses its file in silence goes on with an empty "
     "average; one that dies of an AttributeError keeps the whole run from being resumed.",
-    after=(*_SOUND_STATE, _AS_IF),
+    after=(*_SOUND_STATE, _AS_IF, _SOURCE),
 )
 def resumes_without_its_files(bench: Bench) -> str | None:
     """Deletes the callback's own files before a resume."""
@@ -186,8 +187,8 @@ def resumes_without_its_files(bench: Bench) -> str | None:
     promise="goes on with its tables and logs: loses no row, doubles no row, and writes one header.",
     why="A table that is opened for writing at every start holds the last session only. What was measured in the days "
     "before is gone, and nobody looks before it is needed.",
-    after=(*_SOUND_STATE, _AS_IF),
-    explained_by=("reads-state-without-effect", "resumes-from-its-source", "resumes-after-a-crash"),
+    after=(*_SOUND_STATE, _AS_IF, _SOURCE),
+    explained_by=("reads-state-without-effect", "resumes-after-a-crash"),
 )
 def continues_its_output_files(bench: Bench) -> str | None:
     """Resumes in the same run folder, and compares the rows of text files."""
@@ -208,7 +209,7 @@ def continues_its_output_files(bench: Bench) -> str | None:
     promise="logs rates and remaining times that belong to one session.",
     why="Two days are left, says the log of a resumed run, and it takes five: the seconds of this session were divided "
     "by the updates of all sessions.",
-    after=(*_SOUND_STATE, _AS_IF),
+    after=(*_SOUND_STATE, _AS_IF, _SOURCE),
     explained_by=_EXPLAINED,
 )
 def measures_this_session_only(bench: Bench) -> None:
@@ -293,7 +294,7 @@ def _remark(seen: Search) -> str | None:
         how = ", and later ones agree again" if tried.passes else ": a window that was half full started anew"
         return f"{str(tried.trial).capitalize()}: {tried.mismatches[0].what} differs{how}."
     if seen.tried == 0:
-        raise NotApplicable("No run could be stopped before the callback ended it.")
+        raise NotApplicable("No run could be stopped at the end of an interval before the callback ended it.")
     if seen.unsteady:
         names = sorted({path for _, path in seen.unsteady})
         return f"Not compared, because it differs between two equal runs: {', '.join(names)}."

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
+from pathlib import PurePath
 from typing import Any
 
 import torch
@@ -105,7 +107,7 @@ def _culprit_of(bench: Bench, space: Space, trial: Trial) -> Culprit:
         lost=tuple(found) if restored else (),
         location=place_of(type(callback)),
         fresh=fresh,
-        emptied=frozenset(name for name in emptied if differences(fresh[name], saved.get(name))),
+        emptied=frozenset(name for name in emptied if not _are_alike(fresh[name], saved.get(name))),
     )
 
 
@@ -131,8 +133,20 @@ def _emptied(bench: Bench, space: Space, trial: Trial, fresh: Mapping[str, Any])
     if not after:
         return
     for name, value in fresh.items():
-        if not any(differences(value, attributes.get(name)) for attributes in after.values()):
+        if all(_are_alike(value, attributes.get(name)) for attributes in after.values()):
             yield name
+
+
+def _are_alike(fresh: Any, value: Any) -> bool:
+    """Returns whether a value is as it was at first, or has nothing in it either."""
+    return not differences(fresh, value) or (_is_empty(fresh) and _is_empty(value))
+
+
+def _is_empty(value: Any) -> bool:
+    """Returns whether there is no value in a container, but for empty containers."""
+    if isinstance(value, Mapping):
+        return all(_is_empty(each) for each in value.values())
+    return isinstance(value, list | tuple | set | deque) and all(_is_empty(each) for each in value)
 
 
 def _keeping_at(attributes: dict[int, dict[str, Any]], updates: Collection[int]) -> Watcher:
@@ -148,11 +162,14 @@ def _keeping_at(attributes: dict[int, dict[str, Any]], updates: Collection[int])
 
 
 def attributes_of(callback: Any) -> dict[str, Any]:
-    """Returns copies of the attributes of a callback that are its own: no collaborators, no modules, no loggers."""
+    """Returns copies of the attributes of a callback that are its own and may be lost.
+
+    Collaborators, modules and loggers are not its own, and a path leads into another folder after each resume.
+    """
     return {
         name: snapshot(value)
         for name, value in vars(callback).items()
-        if name not in _NOT_ITS_OWN and not isinstance(value, torch.nn.Module) and not callable(value)
+        if name not in _NOT_ITS_OWN and not isinstance(value, torch.nn.Module | PurePath) and not callable(value)
     }
 
 

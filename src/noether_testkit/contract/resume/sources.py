@@ -12,6 +12,7 @@ from noether_testkit.contract.check import NotApplicable
 from noether_testkit.contract.harness import Outcome
 from noether_testkit.contract.hooks import is_overridden
 from noether_testkit.contract.locate import in_words, place_of, place_of_error
+from noether_testkit.contract.ordinary import LONGEST
 from noether_testkit.contract.resume.draws import Draws
 from noether_testkit.contract.resume.experiment import Mismatch, Session, mismatches, unsteady_between
 from noether_testkit.contract.resume.files import contents, of_the_kit
@@ -50,7 +51,9 @@ class MissingFiles:
 def other_source(bench: Bench, space: Space) -> OtherSource | None:
     """Resumes from one checkpoint in several surroundings, and returns the first that makes a difference."""
     trial = _two_stops(space)
-    if trial is None or not _has_files(bench, space, trial):
+    if trial is None:
+        raise NotApplicable("There are no two places at which a run could be stopped.")
+    if not _has_files(bench, space, trial):
         raise NotApplicable("It writes no file and has no resume_from_checkpoint of its own.")
     first, second = trial.stops
     clean = _resumed(bench, space, trial, _stopped(bench, space, trial, first))
@@ -141,8 +144,13 @@ def _as_error(bench: Bench, outcome: Outcome, name: str) -> MissingFiles | str:
 def _two_stops(space: Space) -> Trial | None:
     """Returns a trial with the first and the last place to stop, both ends of intervals."""
     plan = next((trial.plan for trial in Draws(space=space).laid_out()), None)
-    places = [] if plan is None else space.boundaries(plan, None)
-    if plan is None or len(places) < 2:
+    if plan is None:
+        return None
+    places = space.boundaries(plan, None)
+    if len(places) < 2:
+        places = space.boundaries(replace(plan, updates=LONGEST), None)[:2]
+        plan = replace(plan, updates=min(LONGEST, 2 * places[-1])) if places else plan
+    if len(places) < 2:
         return None
     stops = tuple(Stop(after_update=place, kind="crash") for place in (places[0], places[-1]))
     return Trial(plan=plan, stops=stops)
