@@ -43,7 +43,7 @@ BROKEN: dict[str, dict[str, str]] = {
 """Checks that a case breaks, by its name or its class, and why; rightly reported."""
 
 SHIFTED = {"OfflineLossCallback-samples"}
-"""Cases that the framework cannot resume without a shift of their data: some checks of the resume do not apply there."""
+"""Cases that the framework resumes with shifted data only: some checks of the resume do not apply there."""
 
 NOT_JUDGED_TWICE = {
     "PyTorchProfilerCallback": "a run that dies leaves the profiler of the process on, which the next judging meets",
