@@ -196,3 +196,13 @@ class RefusesToMixTwoRuns(WritesATable):
     def before_training(self, *, update_counter: UpdateCounter) -> None:
         if self.file.exists():
             raise FileExistsError(f"{self.file.name} is there already: move it away, or resume in another folder.")
+
+
+@innocent(CHECK)
+class TellsOfTheResume(WritesATable):
+    """Writes a line into its log when a run goes on: the whole run never had it, and nobody loses a row."""
+
+    def before_training(self, *, update_counter: UpdateCounter) -> None:
+        if update_counter.update > 0 and self.file.exists():
+            with self.file.open("a", encoding="utf-8") as table:
+                table.write(f"# resumed after update {update_counter.update}\n")

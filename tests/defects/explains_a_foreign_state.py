@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from tests.defects.catalogue import guilty, innocent
 
-from noether_testkit.core.callbacks import PeriodicCallback
+from noether_testkit.core.callbacks import EarlyStopIteration, PeriodicCallback
 from noether_testkit.core.schemas.callbacks import CallBackBaseConfig
 
 CHECK = "explains-a-foreign-state"
@@ -225,3 +225,28 @@ class RefusesAnotherVersion(PeriodicCallback):
         if set(state_dict) != {"turns", "version"}:
             raise ValueError("The checkpoint is of another version of this callback; start the run anew.")
         self.turns = state_dict["turns"]
+
+
+@innocent(CHECK)
+class StopsWithAnyState(PeriodicCallback):
+    """Stops the run when its patience is over, as it would with any state: a stop is no error."""
+
+    def __init__(self, callback_config: CallBackBaseConfig, **kwargs: Any) -> None:
+        super().__init__(callback_config, **kwargs)
+        self.best = float("inf")
+        self.waited = 0
+
+    def periodic_callback(self, *, interval_type: str, **_: Any) -> None:
+        if interval_type == "eval":
+            return
+        value = self.writer.log_cache["mse"]
+        self.waited = 0 if value < self.best else self.waited + 1
+        self.best = min(self.best, value)
+        if self.waited >= 1:
+            raise EarlyStopIteration
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"best": self.best, "waited": self.waited}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.best, self.waited = state_dict["best"], state_dict["waited"]

@@ -11,7 +11,10 @@ from typing import Any, Protocol
 import torch
 
 from noether_testkit.contract.subject import Subject
+from noether_testkit.fakes.lineage import is_early_stop
 from noether_testkit.plan import Checkpoint, TrainingPlan
+
+_HOOKS_OF_ROUNDS = frozenset({"after_update", "after_epoch"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +103,15 @@ class Outcome:
     optimizer: Any = None
     summary: Mapping[str, Any] = field(default_factory=dict)
     run_folder: Path | None = None
+
+    @property
+    def failures(self) -> tuple[HookError, ...]:
+        """The hook errors but for early stops in a round, which the trainer honours."""
+        return tuple(
+            found
+            for found in self.hook_errors
+            if not (is_early_stop(found.error) and found.moment.hook in _HOOKS_OF_ROUNDS)
+        )
 
 
 class Harness(Protocol):

@@ -149,8 +149,14 @@ def mismatches(twin: Session, resumed: Session, last: int, ignored: Collection[s
     yield from _of_leaves("summary", "the summary value", theirs.summary, mine.summary, rounding=rounding)
     yield from _of_leaves("state", "the value at the end of", theirs.state, mine.state, rounding=rounding)
     yield from _of_files({name: twin.files[name] for name in twin.files if name not in ignored}, resumed.files)
+    yield from _of_leaves("optimizer", "the value at the end of", _groups_of(theirs), _groups_of(mine))
     yield from _of_leaves("weights", "the value at the end of", theirs.weights, mine.weights)
     yield from _of_leaves("optimizer", "the value at the end of", theirs.optimizer, mine.optimizer)
+
+
+def _groups_of(outcome: Outcome) -> dict[str, Any]:
+    """Returns the options of the optimiser, such as learning rates; where they differ, weights do for that reason."""
+    return {"param_groups": (outcome.optimizer or {}).get("param_groups")}
 
 
 def _of_errors(twin: Outcome, resumed: Outcome) -> Iterator[Mismatch]:

@@ -112,7 +112,7 @@ def missing_files(bench: Bench, space: Space) -> MissingFiles | str | None:
     """
     trial = _two_stops(space)
     if trial is None:
-        return None
+        raise NotApplicable("There are no two places at which a run could be stopped.")
     whole = _resumed(bench, space, trial, _stopped(bench, space, trial, trial.stops[0]))
     stopped = _stopped(bench, space, trial, trial.stops[0])
     deleted = list(_delete_files(stopped))

@@ -42,7 +42,7 @@ def changed_tables(bench: Bench, space: Space) -> ChangedTable | str | None:
     plan = next((trial.plan for trial in Draws(space=space).laid_out()), None)
     places = [] if plan is None else space.boundaries(plan, None)
     if plan is None or not places:
-        return None
+        raise NotApplicable("There is no place at which a run could be stopped.")
     stop = Stop(after_update=places[len(places) // 2], kind="crash")
     trial = Trial(plan=plan, stops=(stop,), in_place=True)
     subject = space.subject_of(trial)
@@ -58,9 +58,9 @@ def changed_tables(bench: Bench, space: Space) -> ChangedTable | str | None:
         return _of_error(bench, trial, outcome.error)
     resumed = _tables(outcome)
     again = _tables(bench.train(plan, subject=subject))
-    new = [row for file, rows in resumed.items() if file not in whole for row in rows]
     for file, rows in whole.items():
         unsteady = rows != again.get(file)
+        new = [row for other in resumed if other not in whole for row in _without_header(resumed[other], rows)]
         what = _told(rows, [*resumed.get(file, []), *new], by_number=unsteady)
         if what is not None:
             callback, _ = bench.build()
@@ -74,15 +74,24 @@ def _of_error(bench: Bench, trial: Trial, error: BaseException) -> ChangedTable 
     return ChangedTable(trial=trial, what=f"it died of {in_words(error)}", location=place_of_error(error))
 
 
+def _without_header(rows: list[str], whole: list[str]) -> list[str]:
+    """Returns the rows of a file that a session began, without the header that it shares with the whole table."""
+    return rows[1:] if rows[:1] == whole[:1] else rows
+
+
 def _told(whole: list[str], resumed: list[str], *, by_number: bool) -> str | None:
-    """Returns what is wrong with the rows; only with their number, where they differ between equal runs."""
+    """Returns what is wrong with the rows; only with their number, where they differ between equal runs.
+
+    Rows that the whole table never had, such as a line that tells of the resume, are nobody's loss.
+    """
     if by_number:
         if len(whole) == len(resumed):
             return None
         return f"has {len(resumed)} rows, and {len(whole)} in a run that was never stopped"
-    lost, doubled = Counter(whole) - Counter(resumed), Counter(resumed) - Counter(whole)
+    lost, more = Counter(whole) - Counter(resumed), Counter(resumed) - Counter(whole)
     if lost:
         return f"has lost {_rows(lost)}"
+    doubled = Counter({row: count for row, count in more.items() if row in whole})
     return f"has {_rows(doubled)} too many" if doubled else None
 
 

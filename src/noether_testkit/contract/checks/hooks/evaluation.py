@@ -53,7 +53,7 @@ def works_in_an_evaluation_run(bench: Bench) -> str | None:
     for kind, outcome in runs:
         if outcome.error is None:
             continue
-        found = next(iter(outcome.hook_errors), None)
+        found = next(iter(outcome.failures), None)
         if found is not None and bench.refuses(found.error) and not is_early_stop(found.error):
             return f"It does not work in {kind}: {in_words(found.error)}."
         if bench.would_break_anyway(plan):

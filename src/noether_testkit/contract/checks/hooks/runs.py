@@ -31,7 +31,7 @@ def survives_a_zero_update_run(bench: Bench) -> str | None:
         return None
     if bench.rehearsal.outcome.error is not None:
         raise unfinished(bench.rehearsal.outcome)
-    found = next(iter(outcome.hook_errors), None)
+    found = next(iter(outcome.failures), None)
     if found is not None and bench.refuses(found.error):
         return f"It refuses a run without updates: {found.moment.hook} raised {in_words(found.error)}."
     where = "the run" if found is None else found.moment.hook
@@ -57,7 +57,7 @@ def survives_tiny_runs(bench: Bench) -> str | None:
         outcome = bench.train(run.plan, subject=run.subject)
         if outcome.error is None:
             continue
-        found = next(iter(outcome.hook_errors), None)
+        found = next(iter(outcome.failures), None)
         if found is not None and bench.refuses(found.error):
             remark = f"It refuses {run.what}: {found.moment.hook} raised {in_words(found.error)}."
             continue
@@ -140,7 +140,7 @@ def _broken(bench: Bench, outcome: Outcome, kind: str) -> Finding:
     error = outcome.error
     if error is None:  # pragma: no cover - the callers have looked
         raise Unjudged("completes-an-ordinary-run", "nothing broke")
-    found: HookError | None = next(iter(outcome.hook_errors), None)
+    found: HookError | None = next(iter(outcome.failures), None)
     where = f"{found.moment} raised" if found is not None else f"the trainer raised after update {outcome.updates}"
     fix = "Mend the hook. If it asks for data that the default problem lacks (it has x and y), give datasets=."
     if found is None:

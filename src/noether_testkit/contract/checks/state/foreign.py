@@ -99,7 +99,7 @@ def _without(key: str) -> _Variant:
 def _judge(bench: Bench, plan: TrainingPlan, variant: _Variant) -> None:
     """Resumes a run with a foreign state, and where its load fails, another one in which only the second load does."""
     outcome = bench.train(plan, watch=_foreign(variant, from_load=1))
-    found = next(iter(outcome.hook_errors), None)
+    found = next(iter(outcome.failures), None)
     if found is None:
         return
     if not (bench.refuses(found.error) or _names(found.error, variant.names)):

@@ -176,7 +176,7 @@ def _are_numbers(*values: Any) -> bool:
 
 def _not_started(resumption: Resumption) -> Finding | Unjudged:
     outcome = resumption.diary.outcome
-    found = next(iter(outcome.hook_errors), None)
+    found = next(iter(outcome.failures), None)
     if found is None:
         return unfinished(outcome)
     return Finding(
