@@ -109,4 +109,5 @@ def test_a_sound_callback_passes_every_check() -> None:
         "resumes-from-its-source",
         "resumes-without-its-files",
         "continues-its-output-files",
+        "measures-this-session-only",
     ]

@@ -347,10 +347,10 @@ def _injected() -> BaseException:
 
 
 CHECKS = (
+    resumes_from_its_source,
     resumes_as_if_uninterrupted,
     resumes_at_any_update,
     resumes_after_a_crash,
-    resumes_from_its_source,
     resumes_without_its_files,
     continues_its_output_files,
     measures_this_session_only,
