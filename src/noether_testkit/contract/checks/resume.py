@@ -13,6 +13,7 @@ from noether_testkit.contract.locate import place_of, place_of_error
 from noether_testkit.contract.resume import Draws, Experiment, Search, Space, experiment, search, space_of
 from noether_testkit.contract.resume.clock import PAUSE_S, mixed_sessions
 from noether_testkit.contract.resume.culprit import culprit_of, has_nothing_to_lose
+from noether_testkit.contract.resume.experiment import twin_of
 from noether_testkit.contract.resume.sources import Source, missing_files, other_source
 from noether_testkit.contract.resume.tables import changed_tables
 from noether_testkit.plan import Checkpoint, Stop
@@ -243,9 +244,13 @@ def _space(bench: Bench) -> Space:
 
 
 def _sized(bench: Bench, draws: Draws) -> Draws:
-    """Returns what to try, which is less where nothing can be lost: one trial shows that the run goes through."""
-    first = islice(Draws(space=draws.space).laid_out(), 2)
-    is_bare = bench.once("nothing to lose", lambda: has_nothing_to_lose(bench, draws.space, first))
+    """Returns what to try, which is less where nothing can be lost: one trial shows that the run goes through.
+
+    A callback that ends runs by itself is tried as often as others: the one trial could be over before its stop.
+    """
+    space, first = draws.space, list(islice(Draws(space=draws.space).laid_out(), 2))
+    ends = any(twin_of(bench, space, each).outcome.updates < each.plan.total_updates for each in first)
+    is_bare = not ends and bench.once("nothing to lose", lambda: has_nothing_to_lose(bench, space, first))
     return replace(draws, laid=1, count=0) if is_bare else draws
 
 
