@@ -247,3 +247,102 @@ def test_the_model_is_made_as_the_harness_says(tmp_path: Path) -> None:
     assert {type(moment.model) for moment in watch.moments} == {OtherModel}
     assert str(outcome.error) == "heard"
     assert outcome.updates == 2
+
+
+def test_an_early_stop_ends_the_run_in_order(train: Any) -> None:
+    """Another callback ends the run: the end hooks are called, and the judged callback has raised nothing."""
+    watch = Watch()
+    outcome = train(Sound, replace(PLAN, stop=Stop(after_update=3, kind="early-stop")), watch=watch)
+    assert (outcome.error, outcome.updates, outcome.hook_errors) == (None, 3, ())
+    assert watch.hooks[-1] == "after_training"
+
+
+@pytest.mark.parametrize("kind", ["early-stop", "crash"])
+def test_a_stop_at_the_end_of_an_epoch_comes_after_its_round(train: Any, kind: Any) -> None:
+    """Callbacks that count epochs have their turn before the checkpoint is written."""
+    plan = replace(PLAN, checkpoint_after=(4,), stop=Stop(after_update=4, kind=kind))
+    outcome = train(Sound, plan, config={"every_n_epochs": 1})
+    assert outcome.updates == 4
+    assert outcome.saved == {4: {"seen": 1}}
+
+
+def test_a_signal_at_the_end_of_an_epoch_comes_before_its_round(train: Any) -> None:
+    """The trainer does not call that round any more."""
+    plan = replace(PLAN, checkpoint_after=(4,), stop=Stop(after_update=4, kind="signal"))
+    assert train(Sound, plan, config={"every_n_epochs": 1}).saved == {4: {"seen": 0}}
+
+
+class Draws(PeriodicCallback):
+    """Draws a number at each turn."""
+
+    def __init__(self, callback_config: CallBackBaseConfig, **kwargs: Any) -> None:
+        super().__init__(callback_config, **kwargs)
+        self.drawn: list[float] = []
+
+    def periodic_callback(self, **_: Any) -> None:
+        self.drawn.append(torch.rand(()).item())
+
+
+def drawn_in(train: Any, plan: TrainingPlan) -> list[float]:
+    watch = Watch()
+    train(Draws, plan, watch=watch, config={"every_n_updates": 1})
+    drawn: list[float] = watch.moments[-1].callback.drawn
+    return drawn
+
+
+@pytest.mark.parametrize("reseed", [True, False])
+def test_a_resumed_run_draws_on_where_the_plan_says_so(train: Any, reseed: bool) -> None:
+    """The framework does not restore generators: without new seeds, a resumed run draws the first numbers again."""
+    plan = replace(PLAN, reseed=reseed)
+    whole = drawn_in(train, plan)
+    stopped = train(Draws, replace(plan, checkpoint_after=(4,), stop=Stop(after_update=4)))
+    resumed = drawn_in(train, plan.resumed(stopped.checkpoints[4]))
+    assert len(resumed) == 4
+    assert (resumed == whole[4:]) is reseed
+
+
+def test_a_run_goes_on_in_its_folder_or_in_one_of_its_own(train: Any, tmp_path: Path) -> None:
+    """A resume has a folder of its own, unless the plan says that it is in place."""
+    stopped = train(Sound, replace(PLAN, checkpoint_after=(4,), stop=Stop(after_update=4)))
+    elsewhere = train(Sound, PLAN.resumed(stopped.checkpoints[4]))
+    in_place = train(Sound, PLAN.resumed(stopped.checkpoints[4], in_place=True))
+    assert stopped.run_folder == in_place.run_folder == tmp_path / "run-0"
+    assert elsewhere.run_folder == tmp_path / "run-1"
+    assert (elsewhere.updates, in_place.updates) == (8, 8)
+
+
+def test_the_outcome_has_what_a_run_leaves(train: Any) -> None:
+    """State, optimiser and summary at the end, as copies."""
+
+    class SumsUp(Sound):
+        def after_training(self, **_: Any) -> None:
+            self.tracker.set_summary("seen", self.seen)
+
+    watch = Watch()
+    outcome = train(SumsUp, config={"every_n_updates": 2}, watch=watch)
+    watch.moments[-1].callback.seen = 17
+    assert outcome.state == {"seen": 4}
+    assert outcome.summary["seen"] == 4
+    assert set(outcome.optimizer) == {"state", "param_groups"}
+    assert outcome.optimizer["state"]
+
+
+def test_a_run_that_broke_has_no_state(train: Any) -> None:
+    """What a callback answers then is a matter of another question."""
+    assert train(Fails).state is None
+
+
+class CannotTell(CallbackBase):
+    def state_dict(self) -> dict[str, Any]:
+        if self.trainer.update_counter.update > 7:
+            raise RuntimeError("not today")
+        return {"a": 1}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Takes nothing."""
+
+
+def test_a_callback_that_cannot_tell_its_state_has_none(train: Any) -> None:
+    """The run itself went well."""
+    outcome = train(CannotTell)
+    assert (outcome.error, outcome.state) == (None, None)

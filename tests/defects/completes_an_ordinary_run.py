@@ -72,37 +72,6 @@ class AveragesEveryEntryOfABatch(PeriodicCallback):
         self.means = {key: value.mean().item() for key, value in batch.items()}
 
 
-@guilty(CHECK)
-class EvaluatesWhatTheStartHookMade(PeriodicCallback):
-    """Uses in its turn what only the start hook makes, and an evaluation run calls no start hook.
-
-    See https://github.com/Emmi-AI/noether/pull/193 (B022).
-    """
-
-    def before_training(self, *, update_counter: UpdateCounter) -> None:
-        self.first = {name: value.clone() for name, value in self.model.named_parameters()}
-
-    def periodic_callback(self, **_: Any) -> None:
-        moved = [(value - self.first[name]).norm() for name, value in self.model.named_parameters()]
-        self.writer.add_scalar("weights/distance", torch.stack(moved).norm())
-
-
-@guilty(CHECK)
-class MistypesASubModelInEvaluation(PeriodicCallback):
-    """Fails in the evaluation run only, with an error that torch raises on its behalf."""
-
-    def at_eval(self, update_counter: UpdateCounter, **_: Any) -> None:
-        self.writer.add_scalar("encoder/layers", len(list(self.model.net.encodr.modules())))
-
-
-@guilty(CHECK)
-class AsksTheTrainerForTheModelInEvaluation(PeriodicCallback):
-    """Takes the model from the trainer, which has no such attribute, and only where nobody looks."""
-
-    def at_eval(self, update_counter: UpdateCounter, **_: Any) -> None:
-        self.writer.add_scalar("model/parameters", self.trainer.model.param_count)
-
-
 class Child(PeriodicCallback):
     """A callback that a composite drives."""
 
@@ -183,28 +152,6 @@ class RunsAfterACompanion(PeriodicCallback):
 
     def periodic_callback(self, *, interval_type: str, **_: Any) -> None:
         self.writer.add_scalar(f"{interval_type}/doubled", 2 * self.writer.log_cache[f"{interval_type}/progress"])
-
-
-@innocent(CHECK)
-class RefusesEvaluation(PeriodicCallback):
-    """Says clearly that an evaluation run has no use for it."""
-
-    def at_eval(self, update_counter: UpdateCounter, **_: Any) -> None:
-        raise NotImplementedError("Rates of learning say nothing in an evaluation run.")
-
-    def periodic_callback(self, **_: Any) -> None:
-        self.writer.add_scalar("rate", self.model.optimizer.torch_optim.param_groups[0]["lr"])
-
-
-@innocent(CHECK, declares=("trains-only",))
-class TrainsOnly(PeriodicCallback):
-    """Breaks in an evaluation run, and declares that it is of no use there."""
-
-    def before_training(self, *, update_counter: UpdateCounter) -> None:
-        self.first_update = update_counter.update
-
-    def periodic_callback(self, *, update_counter: UpdateCounter, **_: Any) -> None:
-        self.writer.add_scalar("session/updates", update_counter.update - self.first_update)
 
 
 @innocent(CHECK)

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 from tests.defects.catalogue import guilty, innocent
+from torch import nn
 
 from noether_testkit.core.callbacks import PeriodicCallback
 from noether_testkit.core.schemas.callbacks import CallBackBaseConfig
 from noether_testkit.core.utils.training import UpdateCounter
 
 CHECK = "keeps-loaded-state-at-start"
+
+
+def biases(model: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
+    """Yields a few small parameters of a model."""
+    return ((name, value) for name, value in model.named_parameters() if name.endswith("bias"))
 
 
 @guilty(CHECK)
@@ -55,17 +62,18 @@ class StartsItsAverageAtStart(PeriodicCallback):
         self.average: dict[str, torch.Tensor] = {}
 
     def before_training(self, *, update_counter: UpdateCounter) -> None:
-        self.average = {name: value.detach().clone() for name, value in self.model.named_parameters()}
+        self.average = {name: value.detach().clone() for name, value in biases(self.model)}
 
     def track_after_update_step(self, *, update_counter: UpdateCounter, times: dict[str, float]) -> None:
-        for name, value in self.model.named_parameters():
+        for name, value in biases(self.model):
             self.average[name].lerp_(value, 0.1)
 
     def state_dict(self) -> dict[str, torch.Tensor]:
         return {name: value.clone() for name, value in self.average.items()}
 
     def load_state_dict(self, state_dict: dict[str, torch.Tensor]) -> None:
-        self.average = {name: value.clone() for name, value in state_dict.items()}
+        own = dict(biases(self.model))
+        self.average = {name: value.clone().to(own[name]) for name, value in state_dict.items()}
 
 
 @guilty(CHECK)
@@ -225,17 +233,18 @@ class StartsItsAverageOnce(PeriodicCallback):
 
     def before_training(self, *, update_counter: UpdateCounter) -> None:
         if not self.average:
-            self.average = {name: value.detach().clone() for name, value in self.model.named_parameters()}
+            self.average = {name: value.detach().clone() for name, value in biases(self.model)}
 
     def track_after_update_step(self, *, update_counter: UpdateCounter, times: dict[str, float]) -> None:
-        for name, value in self.model.named_parameters():
+        for name, value in biases(self.model):
             self.average[name].lerp_(value, 0.1)
 
     def state_dict(self) -> dict[str, torch.Tensor]:
         return {name: value.clone() for name, value in self.average.items()}
 
     def load_state_dict(self, state_dict: dict[str, torch.Tensor]) -> None:
-        self.average = {name: value.clone() for name, value in state_dict.items()}
+        own = dict(biases(self.model))
+        self.average = {name: value.clone().to(own[name]) for name, value in state_dict.items()}
 
 
 @innocent(CHECK, "round-trips-its-state")

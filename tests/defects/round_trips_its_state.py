@@ -278,7 +278,7 @@ class AveragesInAnotherType(PeriodicCallback):
         return {"mean": self.mean.bfloat16()}
 
     def load_state_dict(self, state_dict: dict[str, torch.Tensor]) -> None:
-        self.mean = state_dict["mean"].double()
+        self.mean = state_dict["mean"].to(self.model.device, torch.float64)
 
 
 @innocent(CHECK, "keeps-loaded-state-at-start")

@@ -140,15 +140,17 @@ class KeepsItsStateInFiles(PeriodicCallback):
         if not self.average:
             self.average = {name: value.detach().clone() for name, value in self.model.named_parameters()}
 
-    def periodic_callback(self, *, update_counter: UpdateCounter, **_: Any) -> None:
+    def periodic_callback(self, *, interval_type: str, update_counter: UpdateCounter, **_: Any) -> None:
+        if interval_type == "eval":
+            return
         for name, value in self.model.named_parameters():
             self.average.setdefault(name, value.detach().clone()).lerp_(value, 0.1)
-        self.checkpoint_writer.save_model_checkpoint("average", "latest", self.average)
+        tag = str(update_counter.cur_iteration)
+        self.checkpoint_writer.save_model_checkpoint(f"average_{self.checkpoint_key}", tag, self.average)
 
     def resume_from_checkpoint(self, resumption_paths: Any, model: torch.nn.Module) -> None:
-        file = resumption_paths.checkpoint_path / "average_cp=latest_model.th"
-        if file.exists():
-            self.average = torch.load(file, map_location=model.device)["state_dict"]
+        name = f"average_{self.checkpoint_key}_cp={self.trainer.start_checkpoint}_model.th"
+        self.average = torch.load(resumption_paths.checkpoint_path / name, map_location=model.device)["state_dict"]
 
 
 @innocent(CHECK)

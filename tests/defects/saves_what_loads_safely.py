@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import random
 from collections import Counter, OrderedDict, defaultdict, deque
 from datetime import UTC, datetime
@@ -283,7 +284,7 @@ class SavesEverythingThatLoads(CallbackBase):
         }
 
     def state_dict(self) -> dict[str, Any]:
-        return dict(self.values)
+        return copy.deepcopy(self.values)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.values = dict(state_dict)

@@ -124,6 +124,12 @@ class GuardsItsMean(PeriodicCallback):
         if self.losses:
             self.tracker.set_summary("loss/mean", sum(self.losses) / len(self.losses))
 
+    def state_dict(self) -> dict[str, Any]:
+        return {"losses": list(self.losses)}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.losses = list(state_dict["losses"])
+
 
 @innocent(CHECK)
 class RefusesARunWithoutUpdates(PeriodicCallback):
@@ -179,8 +185,7 @@ class UsesAtTheEndWhatTheStartMade(CallbackBase):
     """Reads at the end what the start hook has set, which is called in any run."""
 
     def before_training(self, *, update_counter: UpdateCounter) -> None:
-        self.first_update = update_counter.update
+        self.parameters = sum(value.numel() for value in self.model.parameters())
 
     def after_training(self, *, update_counter: UpdateCounter) -> None:
-        updates = update_counter.update - self.first_update
-        self.tracker.set_summary("updates_per_started_epoch", updates / max(update_counter.epoch, 1))
+        self.tracker.set_summary("parameters_per_update", self.parameters / max(update_counter.update, 1))

@@ -169,6 +169,12 @@ class DrawsFromItsOwnGenerator(PeriodicCallback):
         inputs = torch.randn(2, 4, generator=self.generator)
         self.writer.add_scalar(f"random/{interval_type}", self.model(x=inputs)["y"].mean())
 
+    def state_dict(self) -> dict[str, Any]:
+        return {"generator": self.generator.get_state()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.generator.set_state(state_dict["generator"].cpu())
+
 
 class Stateless(PeriodicCallback):
     """One of two of a kind."""
@@ -230,10 +236,11 @@ class KeepsItsConfig(PeriodicCallback):
 
 @innocent()
 class WritesAFileOfItsOwn(PeriodicCallback):
-    """Appends a line a turn to a file in the run folder."""
+    """Appends a line a turn to a file of its own in the run folder."""
 
     def periodic_callback(self, *, update_counter: UpdateCounter, **_: Any) -> None:
-        with (self.trainer.path_provider.run_output_path / "progress.csv").open("a") as file:
+        file_of_mine = self.trainer.path_provider.run_output_path / f"{self.checkpoint_key}.csv"
+        with file_of_mine.open("a") as file:
             file.write(f"{update_counter.update}\n")
 
 

@@ -69,7 +69,7 @@ def test_states_shrink_to_the_empty_one() -> None:
 @pytest.fixture(scope="module")
 def states() -> list[State]:
     """Many drawn states."""
-    return drawn(state_dicts(), 400)
+    return drawn(state_dicts(), 1000)
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)

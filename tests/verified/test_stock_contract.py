@@ -17,13 +17,34 @@ from tests.verified.stock import CASES, Case
 
 from noether_testkit import Report, check_callback
 from noether_testkit.adapters.framework_classes import framework_classes
+from noether_testkit.contract.checks import resume
 from noether_testkit.errors import UsageError
 
-BROKEN = {
-    "EmaCallback-part": "it averages a part that is no model of the framework's own, and says so when it saves",
-    "EmaCallback-children": "its children cannot run in a fresh evaluation run: nothing is averaged yet, a KeyError",
+_NEWEST = {"resumes-from-its-source": "it goes on from the newest average, whatever checkpoint was asked for"}
+_FORGETS = {"resumes-as-if-uninterrupted": "its best value is in no state"}
+BROKEN: dict[str, dict[str, str]] = {
+    "BestCheckpointCallback": {
+        "evaluates-without-changing-training": "it saves the best checkpoint in an evaluation run, too",
+        "hands-out-a-snapshot": "its state is the mapping that it goes on working with",
+    },
+    "BestMetricCallback": _FORGETS,
+    "EmaCallback-updates": _NEWEST,
+    "EmaCallback-epochs": _NEWEST,
+    "EmaCallback-samples": _NEWEST,
+    "EmaCallback-part": {
+        "completes-an-ordinary-run": "it averages a part that is no model of the framework's own, and says so",
+    },
+    "EmaCallback-children": {
+        "works-in-an-evaluation-run": "its children cannot run before anything is averaged: a KeyError",
+        "resumes-after-a-crash": "without the option for the latest weights, its files are written when training ends",
+    },
+    "MetricEarlyStopper": _FORGETS,
+    "ProgressCallback": {"works-in-an-evaluation-run": "a bare AssertionError where a checkpoint is evaluated"},
 }
-"""Cases in which the callback breaks the contract, rightly reported, and why."""
+"""Checks that a case breaks, by its name or its class, and why; rightly reported."""
+
+SHIFTED = {"OfflineLossCallback-samples"}
+"""Cases that the framework cannot resume without a shift of their data: some checks do not apply there."""
 
 NOT_JUDGED_TWICE = {
     "PyTorchProfilerCallback": "a run that dies leaves the profiler of the process on, which the next judging meets",
@@ -38,20 +59,28 @@ def outcomes(report: Report) -> dict[str, str]:
     return {result.check: result.outcome for result in report.results}
 
 
+def words(report: Report) -> dict[str, str | None]:
+    """Returns what was seen; the trials of a resume differ, since the framework shifts the data of some."""
+    trials = {check.name for check in resume.CHECKS}
+    return {result.check: result.seen for result in report.failed if result.check not in trials}
+
+
 @pytest.mark.parametrize("case", COMPARED, ids=lambda case: case.name)
 def test_the_verdicts_are_the_same_on_both_harnesses(case: Case) -> None:
     """Each check has the same outcome on the fakes as in the framework, and all hold but for known faults."""
     framework = check_callback(case.build(), framework="noether")
     fakes = check_callback(case.build(), framework="fakes")
     assert framework.harness != fakes.harness
-    assert outcomes(fakes) == outcomes(framework)
-    assert {result.check: result.seen for result in fakes.failed} == {
-        result.check: result.seen for result in framework.failed
-    }
-    if case.name in BROKEN:
-        assert [result.check for result in framework.failed] == ["completes-an-ordinary-run"]
-    else:
-        assert set(outcomes(framework).values()) <= {"passed", "not-applicable"}
+    judged = outcomes(framework)
+    if case.name in SHIFTED:
+        judged = {check: outcome for check, outcome in judged.items() if outcome != "not-applicable"}
+    assert {check: outcomes(fakes)[check] for check in judged} == judged
+    assert words(fakes) == words(framework)
+    known = BROKEN.get(case.name, BROKEN.get(case.class_name, {}))
+    broken = {check for check, outcome in judged.items() if outcome in ("failed", "warned", "advised")}
+    assert broken == set(known)
+    if not known:
+        assert set(judged.values()) <= {"passed", "not-applicable"}
 
 
 @pytest.mark.parametrize("framework", ["noether", "fakes"])

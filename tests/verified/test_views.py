@@ -87,7 +87,7 @@ def test_with_properties_there_is_no_counting_from_the_end(world: World) -> None
         view(world, properties={"x"})[-1]
 
 
-@pytest.mark.parametrize("choice", [{}, {"max_size": 4}, {"properties": {"index", "x"}}], ids=str)
+@pytest.mark.parametrize("choice", [{}, {"max_size": 4}, {"properties": {"index", "x"}}], ids=["all", "cut", "some"])
 def test_torchs_loader_takes_a_view(world: World, choice: dict[str, Any]) -> None:
     """With its pipeline."""
     dataset = view(world, **choice)

@@ -68,14 +68,13 @@ class _StandIn:
         callback = _callback_of(self)
         if name == "__class__":
             return type(callback)
-        value = getattr(callback, name)
         if name not in _WATCHED:
-            return value
+            return getattr(callback, name)
         around: Watch = object.__getattribute__(self, "_around")
 
         def call(*args: Any, **kwargs: Any) -> Any:
             with around(HookCall(callback, name, kwargs, args)):
-                return value(*args, **kwargs)
+                return getattr(callback, name)(*args, **kwargs)
 
         return call
 

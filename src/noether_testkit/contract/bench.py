@@ -111,6 +111,15 @@ class Bench:
         """Returns whether an exception is an explicit refusal by the callback, with a reason."""
         return is_refusal(error, self.subject.callback)
 
+    def idle(self, **subject_fields: Any) -> Subject:
+        """Returns the subject with a callback that does nothing, to learn what happens without the callback."""
+        idle = next(base for base in type(self.build()[0]).__mro__ if base.__name__ == "CallbackBase")
+        return replace(self.subject, callback=idle, config=None, kwargs=None, companions=(), **subject_fields)
+
+    def would_break_anyway(self, plan: TrainingPlan, **subject_fields: Any) -> bool:
+        """Returns whether a plan breaks with a callback that does nothing, too; then the callback is not to blame."""
+        return self.train(plan, subject=self.idle(**subject_fields)).error is not None
+
     def once(self, name: str, observe: Callable[[], T]) -> T:
         """Returns an observation that several checks share, made by the first that asks for it."""
         memory = self.rehearsal.memory
@@ -131,14 +140,17 @@ class Bench:
         step = max(1, -(-last // 8))
         return replace(self.plan, checkpoint_after=tuple(range(last, 0, -step))[::-1])
 
-    def build(self) -> tuple[Any, dict[str, Any]]:
+    def build(self, subject: Subject | None = None) -> tuple[Any, dict[str, Any]]:
         """Returns a callback as it is after its constructor, and the collaborators that it was given.
+
+        Args:
+            subject: What to build; the subject of the bench by default.
 
         Raises:
             Unjudged: The constructor raised.
         """
         built: list[tuple[Any, dict[str, Any]]] = []
-        outcome = self.train(watch=_catching(built))
+        outcome = self.train(subject=subject, watch=_catching(built))
         if not built:
             raise unfinished(outcome)
         return built[0]
@@ -175,6 +187,16 @@ def unfinished(outcome: Outcome) -> Unjudged:
     place = place_of_error(outcome.error) if outcome.error is not None else None
     what = "nothing" if outcome.error is None else in_words(outcome.error)
     return Unjudged(ORDINARY_RUN, f"the run ended with {what}" + (f" at {place}" if place else ""))
+
+
+def require_finished(outcome: Outcome) -> None:
+    """Raises the reason why a check of something else cannot judge, where the run broke.
+
+    Raises:
+        Unjudged: It broke.
+    """
+    if outcome.error is not None:
+        raise unfinished(outcome)
 
 
 class Enough(TestkitError):  # noqa: N818 - no error: ends a run of which enough was seen

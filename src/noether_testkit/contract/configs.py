@@ -206,3 +206,10 @@ def _schema_in(annotation: Any) -> type[BaseModel] | None:
 
 def _shown(values: Mapping[str, Any]) -> str:
     return ", ".join(f"{name}={value!r}" for name, value in values.items())
+
+
+def fields_of(config: Any) -> dict[str, Any]:
+    """Returns the fields of a config object by name; none where there is no config."""
+    if isinstance(config, BaseModel):
+        return {name: getattr(config, name) for name in type(config).model_fields if name in vars(config)}
+    return dict(vars(config)) if hasattr(config, "__dict__") else {}

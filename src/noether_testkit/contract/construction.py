@@ -43,8 +43,8 @@ def prepare(subject: Subject) -> None:
             raise _missing(subject, parameter.name)
 
 
-def build(subject: Subject, collaborators: Mapping[str, Any]) -> Any:
-    """Builds the callback from a fresh copy of its config and arguments.
+def build(subject: Subject, collaborators: Mapping[str, Any], *, config: Any = None) -> Any:
+    """Builds the callback from its config, a fresh one by default, and from fresh copies of its arguments.
 
     The config goes first, as in the framework; a constructor without positional parameters gets it by
     keyword, and one that makes its own config gets none.
@@ -52,8 +52,9 @@ def build(subject: Subject, collaborators: Mapping[str, Any]) -> Any:
     Args:
         subject: What to build.
         collaborators: The seven collaborators by keyword.
+        config: A config object that `resolve_config` gave.
     """
-    config = resolve_config(subject)
+    config = resolve_config(subject) if config is None else config
     arguments = {**collaborators, **{name: snapshot(value) for name, value in (subject.kwargs or {}).items()}}
     if config is None:
         return subject.callback(**arguments)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from noether_testkit.contract.bench import Bench, Enough
-from noether_testkit.contract.compare import differences, snapshot
+from noether_testkit.contract.compare import Difference, differences, snapshot
 from noether_testkit.contract.harness import Moment, Outcome, Watcher
 from noether_testkit.plan import TrainingPlan
 
@@ -24,6 +24,7 @@ class Entry:
         key: The `checkpoint_key`.
         error: What `state_dict` or `checkpoint_key` raised instead.
         unsteady: Paths that differ between two calls in a row, such as clocks.
+        spoiled: What a load changed in the mapping that it was given.
     """
 
     hook: str
@@ -32,6 +33,7 @@ class Entry:
     key: Any = None
     error: BaseException | None = None
     unsteady: frozenset[str] = frozenset()
+    spoiled: tuple[Difference, ...] = ()
 
     @property
     def when(self) -> str:
@@ -102,6 +104,18 @@ def resumptions(bench: Bench) -> tuple[Resumption, ...]:
     return bench.once("resumptions", lambda: tuple(_resume(bench)))
 
 
+def last_state(states: list[Any]) -> Watcher:
+    """Returns a watcher that adds the state after the last hook to a list."""
+
+    @contextmanager
+    def watch(moment: Moment) -> Iterator[None]:
+        yield
+        if moment.hook == "after_training":
+            states.append(_entry(moment).state)
+
+    return watch
+
+
 def unsteady_in_runs(bench: Bench) -> frozenset[str]:
     """Returns the paths of the state that differ between two equal runs, or two calls in a row."""
     return unsteady_paths(ordinary_diary(bench).entries, diary_with_checkpoints(bench).entries)
@@ -133,9 +147,12 @@ def _writing(entries: list[Entry], until: str | None) -> Watcher:
 
     @contextmanager
     def watch(moment: Moment) -> Iterator[None]:
+        given = moment.positional[0] if moment.hook == "load_state_dict" else None
+        as_given = snapshot(given)
+        blind = {each.path for each in differences(as_given, given)}
         yield
         if moment.hook != "state_dict":
-            entries.append(_entry(moment))
+            entries.append(replace(_entry(moment), spoiled=tuple(differences(as_given, given, ignore=blind))))
         if moment.hook == until:
             raise Enough
 

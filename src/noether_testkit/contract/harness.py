@@ -11,7 +11,10 @@ from typing import Any, Protocol
 import torch
 
 from noether_testkit.contract.subject import Subject
+from noether_testkit.fakes.lineage import is_early_stop
 from noether_testkit.plan import Checkpoint, TrainingPlan
+
+_HOOKS_OF_ROUNDS = frozenset({"after_update", "after_epoch"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +24,7 @@ class Moment:
     Attributes:
         hook: Name of the method; `__init__` for the constructor.
         arguments: The keyword arguments.
+        positional: The arguments by position: the counter of `at_eval`, the state of `load_state_dict`.
         update: The update that the counter shows.
         model: The model of the run.
         owner: The class or factory of the callback.
@@ -33,6 +37,7 @@ class Moment:
     model: torch.nn.Module
     owner: Any
     stage: Stage
+    positional: tuple[Any, ...] = ()
 
     @property
     def callback(self) -> Any:
@@ -47,9 +52,10 @@ class Moment:
 
 @dataclass
 class Stage:
-    """Where a run keeps the callback under judgement."""
+    """Where a run keeps the callback under judgement, and the config that it was built with."""
 
     callback: Any = None
+    config: Any = None
 
 
 Watcher = Callable[[Moment], AbstractContextManager[Any]]
@@ -97,6 +103,15 @@ class Outcome:
     optimizer: Any = None
     summary: Mapping[str, Any] = field(default_factory=dict)
     run_folder: Path | None = None
+
+    @property
+    def failures(self) -> tuple[HookError, ...]:
+        """The hook errors but for early stops in a round, which the trainer honours."""
+        return tuple(
+            found
+            for found in self.hook_errors
+            if not (is_early_stop(found.error) and found.moment.hook in _HOOKS_OF_ROUNDS)
+        )
 
 
 class Harness(Protocol):

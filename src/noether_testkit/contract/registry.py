@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from noether_testkit.contract.check import Check
-from noether_testkit.contract.checks import construction, hooks, neutrality, state
+from noether_testkit.contract.checks import construction, hooks, neutrality, resume, state
 from noether_testkit.errors import UnknownNameError, UsageError
 
-CHECKS: tuple[Check, ...] = (*construction.CHECKS, *hooks.CHECKS, *state.CHECKS, *neutrality.CHECKS)
+CHECKS: tuple[Check, ...] = (
+    *construction.CHECKS,
+    *hooks.CHECKS,
+    *state.CHECKS,
+    *resume.CHECKS,
+    *neutrality.CHECKS,
+)
 """All checks."""
 
 BY_NAME = {check.name: check for check in CHECKS}

@@ -18,6 +18,7 @@ from noether_testkit.contract.locate import place_of_error, steady
 from noether_testkit.contract.registry import BY_NAME, get_check, selected
 from noether_testkit.contract.report import Report, Result
 from noether_testkit.contract.sandbox import sandbox
+from noether_testkit.contract.shared import SharedThings
 from noether_testkit.contract.subject import DECLARATIONS, Subject
 from noether_testkit.contract.time_limit import TIME_LIMIT_S, OutOfTime, time_limit
 from noether_testkit.contract.verdict import Verdict
@@ -78,6 +79,7 @@ class Judge:
         self._rehearsal: Rehearsal | None = None
         self._results: dict[str, Result] = {}
         self._under_way: set[str] = set()
+        self._put_back = SharedThings(subject.callback).put_back if isinstance(subject.callback, type) else _nothing
 
     def result_of(self, check: Check) -> Result:
         """Returns the result of a check; those that must speak first are run before it."""
@@ -132,7 +134,10 @@ class Judge:
             time_limit(self._time_limit_s),
             Bench(self.subject, self._harness, self._rehearsed()) as bench,
         ):
-            return check.function(bench)
+            try:
+                return check.function(bench)
+            finally:
+                self._put_back()
 
     def _out_of_time(self, check: Check, late: OutOfTime) -> Result:
         """Returns the result of a check that was ended; a callback that gets stuck in any run breaks only one."""
@@ -235,6 +240,10 @@ class Judge:
             yield f"No config was given; the kit chose {values}."
         for name, (given, used) in shortened_intervals(self.subject).items():
             yield f"{name}={given} is longer than the kit's runs; it was judged with {name}={used}."
+
+
+def _nothing() -> None:
+    """Stands for what instances share where there is no class to look at."""
 
 
 def _as_json(config: Any) -> str | None:

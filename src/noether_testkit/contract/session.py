@@ -12,6 +12,7 @@ import torch
 
 from noether_testkit.contract.companions import Companions
 from noether_testkit.contract.compare import snapshot
+from noether_testkit.contract.configs import resolve_config
 from noether_testkit.contract.construction import build
 from noether_testkit.contract.harness import HookError, Moment, Outcome, Stage, Watcher
 from noether_testkit.contract.probes.autograd import restored_modes
@@ -194,7 +195,8 @@ class Session:
         return self._rig.companions.conductor(self._take_turn, **collaborators)
 
     def _build(self, **collaborators: Any) -> Any:
-        self._stage.callback = build(self._subject, collaborators)
+        self._stage.config = resolve_config(self._subject)
+        self._stage.callback = build(self._subject, collaborators, config=self._stage.config)
         return self._stage.callback
 
     def _take_turn(self, kind: str) -> None:
@@ -230,6 +232,7 @@ class Session:
         moment = Moment(
             hook=call.hook,
             arguments=call.arguments,
+            positional=call.positional,
             update=self._rig.update_counter.update,
             model=self._rig.model,
             owner=self._subject.callback,

@@ -114,7 +114,8 @@ class FakeLogWriter(StrictFake):
         entry = self.log_cache = self.log_cache or dict(self.update_counter.cur_iteration)
         if name in entry:
             first = f"{entry[name]!r} first, {value!r} now"
-            raise KeyError(f"{name!r} was logged twice in the entry of update {entry['update']}: {first}")
+            own = f"; each entry has {', '.join(_COUNTERS)} by itself" if name in _COUNTERS else ""
+            raise KeyError(f"{name!r} was logged twice in the entry of update {entry['update']}: {first}{own}")
         entry[name] = value
 
 

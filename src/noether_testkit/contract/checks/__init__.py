@@ -1,1 +1,1 @@
-"""The checks, one file a topic; each file ends with the tuple of its checks."""
+"""The checks, one file or folder a topic; each ends with the tuple of its checks."""

@@ -1,4 +1,4 @@
-"""Checks of how a callback is built."""
+"""Checks of the keywords that a callback is built with."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from noether_testkit.fakes.lineage import base_of, is_callback_class
     promise="is built from the seven collaborators, its config if it takes one, and a name, all by keyword.",
     why="The trainer builds every callback with the same keywords. One that does not take them cannot be used in a "
     "run at all: it dies before the first update, after the data has been loaded.",
+    explained_by=("constructs-without-side-effects",),
 )
 def accepts_the_collaborators(bench: Bench) -> None:
     """Builds the callback with the trainer's keywords, with and without a name."""

@@ -1,0 +1,15 @@
+"""Checks of the hooks."""
+
+from __future__ import annotations
+
+from noether_testkit.contract.check import Check
+from noether_testkit.contract.checks.hooks import evaluation, gradients, options, runs, signatures, stops
+
+CHECKS: tuple[Check, ...] = (
+    *signatures.CHECKS,
+    *gradients.CHECKS,
+    *runs.CHECKS,
+    *stops.CHECKS,
+    *evaluation.CHECKS,
+    *options.CHECKS,
+)
