@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from tests.defects.catalogue import Case, cases_of
 
-from noether_testkit import Report, check_callback
+from noether_testkit import Report, Result, check_callback
 from noether_testkit.contract import CHECKS
 
 MODULES = tuple(
@@ -51,27 +51,15 @@ def quiet_destructors(case: Case) -> Iterator[None]:
 
 @pytest.mark.parametrize("case", GUILTY, ids=str)
 def test_guilty_callback_breaks_exactly_its_checks(case: Case) -> None:
-    """No other check speaks, and what did not judge waits for the broken one."""
+    """They speak in sentences, no other check does, and what did not judge waits for the broken ones."""
     report = report_on(case)
     others = [result for result in report.results if result.check not in case.mark.checks]
     broken = tuple(result.check for result in report.results if result.outcome in BROKEN)
     assert sorted(broken) == sorted(case.mark.checks), told(report)
     assert {result.outcome for result in others} <= UNTOUCHED, told(report)
     assert {result.blocked_by for result in others} <= {None, *case.mark.checks}, told(report)
-
-
-@pytest.mark.parametrize("case", GUILTY, ids=str)
-def test_finding_speaks_in_sentences(case: Case) -> None:
-    """What was seen, expected, hurts and mends are sentences, and the place is in the guilty callback's file."""
-    report = report_on(case)
     for check in case.mark.checks:
-        result = report[check]
-        for text in (result.seen, result.expected, result.why, result.fix):
-            assert text
-            assert re.match(r"[A-Z\d]|(self|state)[.\[]|[a-z]+_[a-z_]+\b", text), text
-            assert text.endswith("."), text
-            assert ".." not in text.replace("...", ""), text
-        assert case.file in (result.location or ("" if case.name not in WITHOUT_PLACE else case.file)), result.location
+        require_sentences(case, report[check])
 
 
 @pytest.mark.parametrize("case", INNOCENT, ids=str)
@@ -104,6 +92,17 @@ def test_names_are_unique() -> None:
     """A name stands for one callback, so that pages and messages can use it."""
     names = [case.name for case in CASES]
     assert len(names) == len(set(names))
+
+
+def require_sentences(case: Case, result: Result) -> None:
+    """What was seen, expected, hurts and mends are sentences, and the place is in the guilty callback's file."""
+    for text in (result.seen, result.expected, result.why, result.fix):
+        assert text
+        assert re.match(r"[A-Z\d]|(self|state)[.\[]|[a-z]+_[a-z_]+\b", text), text
+        assert text.endswith("."), text
+        assert ".." not in text.replace("...", ""), text
+    if case.name not in WITHOUT_PLACE:
+        assert case.file in (result.location or ""), result.location
 
 
 def check_is_free(case: Case, check: str) -> bool:

@@ -108,25 +108,29 @@ class _TrainingWatch:
             yield
             return
         self.moment = moment
-        before = self._look(moment)
         weights = WeightProbe(moment.model)
-        look = weights.look()
+        look, optimizer, files = weights.look(), _optimizer(moment), self._folders(moment)
         try:
             yield
         finally:
             changes = weights.changes(look, weights.look())
             self.changes += [("the weights", str(change)) for change in changes]
-            after = self._look(moment)
-            self.changes += [(name, text) for name in before for text in _told(before[name], after[name])]
+            self.changes += [("the optimiser", text) for text in _told(optimizer, _optimizer(moment))]
+            for what, after in self._folders(moment).items():
+                self.changes += [(what, text) for text in _told_of_files(files[what], after)]
 
-    def _look(self, moment: Moment) -> dict[str, Any]:
-        optimizer = getattr(moment.model, "optimizer", None)
+    def _folders(self, moment: Moment) -> dict[str, dict[str, bytes]]:
         own = Path(moment.callback.trainer.path_provider.run_output_path)
         return {
-            "the optimiser": None if optimizer is None else snapshot(optimizer.state_dict()),
             "the checkpoint folder": _files(own / "checkpoints"),
             "the folder of the trained run": {} if self._source is None else _files(self._source),
         }
+
+
+def _optimizer(moment: Moment) -> Any:
+    """Returns a copy of the optimiser's state, where there is an optimiser."""
+    optimizer = getattr(moment.model, "optimizer", None)
+    return None if optimizer is None else snapshot(optimizer.state_dict())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -276,12 +280,22 @@ def _told(before: Any, after: Any) -> Iterator[str]:
         yield f"{each.path} was {each.left} before and {each.right} after"
 
 
-def _files(folder: Path) -> dict[str, str]:
-    """Returns size and time of each file below a folder."""
+def _told_of_files(before: dict[str, bytes], after: dict[str, bytes]) -> Iterator[str]:
+    for name in sorted(before.keys() | after.keys()):
+        old, new = before.get(name), after.get(name)
+        if old is None:
+            yield f"{name} is new"
+        elif new is None:
+            yield f"{name} is gone"
+        elif old != new:
+            yield f"{name} has other contents"
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    """Returns the contents of each file below a folder."""
     if not folder.is_dir():
         return {}
-    looks = ((file, file.stat()) for file in folder.rglob("*") if file.is_file())
-    return {str(file.relative_to(folder)): f"{look.st_size} bytes, {look.st_mtime_ns}" for file, look in looks}
+    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
 
 CHECKS = (works_in_an_evaluation_run, evaluates_without_changing_training)
