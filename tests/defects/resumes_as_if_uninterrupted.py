@@ -67,6 +67,20 @@ class LosesItsBest(PeriodicCallback):
 
 
 @guilty(CHECK)
+class NotesAForgottenBest(PeriodicCallback):
+    """Notes its best value in a small file, which starts afresh in each session."""
+
+    def __init__(self, callback_config: CallBackBaseConfig, **kwargs: Any) -> None:
+        super().__init__(callback_config, **kwargs)
+        self.best = float("inf")
+
+    def periodic_callback(self, **_: Any) -> None:
+        self.best = min(self.best, self.writer.log_cache["mse"])
+        file = self.trainer.path_provider.run_output_path / f"best_{self.name}.txt"
+        file.write_text(f"{self.best}\n", encoding="utf-8")
+
+
+@guilty(CHECK)
 class StopsByAFreshPatience(PeriodicCallback):
     """Stops after two values in a row that were no better, of which a resume forgets the first.
 
@@ -303,6 +317,26 @@ class SavesItsPatience(PeriodicCallback):
     def load_state_dict(self, state_dict: dict[str, float]) -> None:
         self.best = state_dict["best"]
         self.waited = state_dict["waited"]
+
+
+@innocent(CHECK)
+class NotesTheBestThatItSaves(PeriodicCallback):
+    """Notes its best value in a small file, and keeps it over sessions."""
+
+    def __init__(self, callback_config: CallBackBaseConfig, **kwargs: Any) -> None:
+        super().__init__(callback_config, **kwargs)
+        self.best = float("inf")
+
+    def periodic_callback(self, **_: Any) -> None:
+        self.best = min(self.best, self.writer.log_cache["mse"])
+        file = self.trainer.path_provider.run_output_path / f"best_{self.name}.txt"
+        file.write_text(f"{self.best}\n", encoding="utf-8")
+
+    def state_dict(self) -> dict[str, float]:
+        return {"best": self.best}
+
+    def load_state_dict(self, state_dict: dict[str, float]) -> None:
+        self.best = state_dict["best"]
 
 
 @innocent(CHECK)

@@ -195,7 +195,7 @@ def _checked(properties: set[str], dataset: Any) -> set[str]:
     return properties
 
 
-def default_datasets(train_size: int = 8, test_size: int = 5, seed: int = 0) -> dict[str, dict[str, torch.Tensor]]:
+def default_datasets(train_size: int = 8, test_size: int = 5, seed: int = 2) -> dict[str, dict[str, torch.Tensor]]:
     """Returns the tensors of the default problem.
 
     Args:

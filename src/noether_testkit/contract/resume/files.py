@@ -15,6 +15,7 @@ _TORCH = (".th", ".pt", ".pth")
 _OF_THE_RUN = ("run_id", "callback_state_dicts")
 """Entries of checkpoints that are another in each run, or a matter of the state."""
 _LARGEST = 16 * 2**20
+_LONGEST_NUMBER = 64
 
 WRITTEN = "written"
 """Stands for the content of a file that is not read."""
@@ -23,8 +24,8 @@ WRITTEN = "written"
 def contents(outcome: Outcome) -> dict[str, Any]:
     """Returns the content of the files that a callback wrote into the run folder, by name.
 
-    Files of torch and JSON are read; of others, which may be tables that go on in another folder, only the presence
-    counts. What the trainer and the kit write is left out.
+    Files of torch and JSON are read, and texts that are one number; of others, which may be tables that go on in
+    another folder, only the presence counts. What the trainer and the kit write is left out.
     """
     if outcome.run_folder is None or not outcome.run_folder.exists():
         return {}
@@ -57,7 +58,17 @@ def _content(file: Path) -> Any:
             return json.loads(file.read_text(encoding="utf-8"))
     except Exception:  # noqa: BLE001 - a callback may write anything under any name
         return "unreadable"
-    return WRITTEN
+    return _number(file)
+
+
+def _number(file: Path) -> float | str:
+    """Returns the number that is all of a text file, such as the best value so far."""
+    if file.stat().st_size > _LONGEST_NUMBER:
+        return WRITTEN
+    try:
+        return float(file.read_text(encoding="utf-8"))
+    except ValueError:
+        return WRITTEN
 
 
 def _without_names(content: Any) -> Any:

@@ -88,6 +88,8 @@ def _told(whole: list[str], resumed: list[str], *, by_number: bool) -> str | Non
         if len(whole) == len(resumed):
             return None
         return f"has {len(resumed)} rows, and {len(whole)} in a run that was never stopped"
+    if len(whole) == len(resumed) == 1 and whole != resumed:
+        return f"holds {resumed[0][:80]!r}, and {whole[0][:80]!r} in a run that was never stopped"
     lost, more = Counter(whole) - Counter(resumed), Counter(resumed) - Counter(whole)
     if lost:
         return f"has lost {_rows(lost)}"
