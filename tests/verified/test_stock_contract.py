@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from functools import partial
 from typing import Any
 
 import pytest
@@ -105,6 +106,12 @@ def test_a_stateless_stock_callback_holds() -> None:
     assert report.ok
     assert outcomes(report)["accepts-the-collaborators"] == "passed"
     assert "state_dict() answered None" in (report["round-trips-its-state"].seen or "")
+
+
+def test_a_partial_of_a_framework_class_is_trained_in_the_framework() -> None:
+    """What is built on the framework's base class is judged there, however it is handed in."""
+    report = check_callback(partial(callbacks.ParamCountCallback), select="accepts-the-collaborators")
+    assert report.harness.startswith("emmiai-noether")
 
 
 def test_a_stock_early_stopper_is_fed() -> None:

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -73,7 +74,9 @@ def installed_release() -> str:
 
 
 def is_framework_class(callback: Any) -> bool:
-    """Returns whether a class derives from the framework's base class rather than from the kit's."""
+    """Returns whether a class, or the class of a partial, derives from the framework's base class, not the kit's."""
+    while isinstance(callback, partial):
+        callback = callback.func
     return isinstance(callback, type) and any(base.__module__.startswith(PREFIXES[1]) for base in callback.__mro__)
 
 
