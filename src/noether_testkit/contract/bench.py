@@ -113,7 +113,7 @@ class Bench:
 
     def idle(self, **subject_fields: Any) -> Subject:
         """Returns the subject with a callback that does nothing, to learn what happens without the callback."""
-        idle = next(base for base in type(self.build()[0]).__mro__ if base.__name__ == "CallbackBase")
+        idle = next(base for base in type(self.built).__mro__ if base.__name__ == "CallbackBase")
         return replace(self.subject, callback=idle, config=None, kwargs=None, companions=(), **subject_fields)
 
     def would_break_anyway(self, plan: TrainingPlan, **subject_fields: Any) -> bool:
@@ -154,6 +154,28 @@ class Bench:
         if not built:
             raise unfinished(outcome)
         return built[0]
+
+    @property
+    def built(self) -> Any:
+        """A callback as it is after its constructor, to be looked at only: all checks share it.
+
+        One whose class has a destructor is built anew each time, so that it is gone when the check is over.
+
+        Raises:
+            Unjudged: The constructor raised.
+        """
+        memory = self.rehearsal.memory
+        if "built" in memory:
+            return memory["built"]
+        callback, _ = self.build()
+        if not hasattr(type(callback), "__del__"):
+            memory["built"] = callback
+        return callback
+
+    @property
+    def fresh_evaluation(self) -> Outcome:
+        """What came of an evaluation run that nobody watched; its folder is gone."""
+        return self.once("evaluation", self.evaluate)
 
     @cached_property
     def _folder(self) -> Path:

@@ -51,6 +51,16 @@ def config_class(callback: Any) -> type[BaseModel] | None:
     Raises:
         SubjectError: The annotation of the first parameter cannot be read at run time.
     """
+    return _config_class(callback) if isinstance(callback, type) else _read_config_class(callback)
+
+
+@functools.lru_cache(maxsize=32)
+def _config_class(callback: type) -> type[BaseModel] | None:
+    """Reads the annotations of a class once: each run asks for them."""
+    return _read_config_class(callback)
+
+
+def _read_config_class(callback: Any) -> type[BaseModel] | None:
     for function in _constructors(callback):
         parameters = [each for each in _parameters(function).values() if each.name != "self"]
         for parameter in parameters:

@@ -31,11 +31,11 @@ def ordinary_plan(subject: Subject) -> TrainingPlan:
 
 def updates_between_turns(subject: Subject) -> int:
     """Returns how many updates an interval of the callback has in its ordinary plan; 1 for one without interval."""
-    config, plan = resolve_config(subject), ordinary_plan(subject)
+    config = resolve_config(subject)
     if epochs := _interval(config, "every_n_epochs"):
-        return epochs * plan.updates_per_epoch
+        return epochs * ordinary_plan(subject).updates_per_epoch
     if samples := _interval(config, "every_n_samples"):
-        return max(1, samples // plan.batch_size)
+        return max(1, samples // ordinary_plan(subject).batch_size)
     return _interval(config, "every_n_updates") or 1
 
 

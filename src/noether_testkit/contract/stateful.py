@@ -67,12 +67,12 @@ def refusal_to_resume(bench: Bench, resumption: Resumption) -> str | None:
 
 def overrides(bench: Bench, name: str) -> bool:
     """Returns whether a method is the callback's own, not the base class's."""
-    return bench.once(f"overrides {name}", lambda: is_overridden(bench.build()[0], name))
+    return is_overridden(bench.built, name)
 
 
 def place_of_method(bench: Bench, name: str) -> str | None:
     """Returns the place of the callback's own method, or of its class where the method is the base class's."""
-    callback, _ = bench.build()
+    callback = bench.built
     method = getattr(type(callback), name, None) if is_overridden(callback, name) else type(callback)
     return place_of(method.fget if isinstance(method, property) else method)
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-import torch
-
 from noether_testkit.core.utils.training import UpdateCounter
+from noether_testkit.fakes.files import write
 from noether_testkit.fakes.providers import FakePathProvider
 from noether_testkit.fakes.strict import StrictFake
 
@@ -148,4 +147,4 @@ class FakeCheckpointWriter(StrictFake):
             self._write(trainer_state, f"{model.name}_cp={tag}_trainer.th")
 
     def _write(self, content: Any, file_name: str) -> None:
-        torch.save(content, self.path_provider.checkpoint_path / file_name)
+        write(content, self.path_provider.checkpoint_path / file_name)

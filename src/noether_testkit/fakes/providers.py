@@ -144,5 +144,6 @@ class FakeMetricPropertyProvider(StrictFake):
 
 
 def _made(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
+    if not folder.is_dir():
+        folder.mkdir(parents=True, exist_ok=True)
     return folder

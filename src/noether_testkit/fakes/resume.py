@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from noether_testkit.core.utils.training import TrainingIteration
+from noether_testkit.fakes.files import read
 from noether_testkit.fakes.model import FakeModel
 from noether_testkit.fakes.providers import FakePathProvider
 from noether_testkit.fakes.strict import Strict
@@ -64,7 +65,7 @@ class ResumePoint(Strict):
             RuntimeError: The norm of the weights is what it was: nothing seems to have been loaded.
         """
         before = _norm(model)
-        model.load_state_dict(torch.load(self._file("model"))["state_dict"])
+        model.load_state_dict(read(self._file("model"))["state_dict"])
         if before == _norm(model):
             raise RuntimeError(
                 f"Loading {self._file('model').name} has not changed the weights. The framework refuses such a "
@@ -74,7 +75,7 @@ class ResumePoint(Strict):
     def init_optimizer(self, model: FakeModel) -> None:
         """Puts the state of the optimiser back."""
         if model.optimizer is not None:
-            model.optimizer.load_state_dict(torch.load(self._file("optim")))
+            model.optimizer.load_state_dict(read(self._file("optim")))
 
     def _file(self, part: str) -> Path:
         path = self.init_run_path_provider.checkpoint_path / f"{self.model_name}_cp={self.checkpoint_tag}_{part}.th"

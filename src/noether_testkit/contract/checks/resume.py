@@ -8,6 +8,7 @@ from itertools import islice
 from noether_testkit.contract.bench import Bench, unfinished
 from noether_testkit.contract.check import BUILT, Finding, Force, NotApplicable, check
 from noether_testkit.contract.harness import Outcome
+from noether_testkit.contract.hooks import is_overridden
 from noether_testkit.contract.locate import in_words as error_in_words
 from noether_testkit.contract.locate import place_of, place_of_error
 from noether_testkit.contract.resume import Draws, Experiment, Search, Space, experiment, search, space_of
@@ -315,7 +316,8 @@ def _require_state_after_failure(bench: Bench) -> None:
         raised = next((found.error for found in outcome.hook_errors if found.moment.hook == "state_dict"), None)
         if raised is not None:
             raise _state_lost(bench, f"after {method} had failed in {hook}, state_dict raised {error_in_words(raised)}")
-        refused = _load_error(bench, outcome)
+        loads = is_overridden(bench.built, "load_state_dict")
+        refused = _load_error(bench, outcome) if loads else None
         if refused is not None:
             raise _state_lost(
                 bench,
@@ -338,12 +340,11 @@ def _load_error(bench: Bench, outcome: Outcome) -> BaseException | None:
 
 
 def _state_lost(bench: Bench, what: str) -> Finding:
-    callback, _ = bench.build()
     return Finding(
         seen=f"In a round of an ordinary run, {what}.",
         expected="The state can be told, saved and loaded at any moment, after a failure as well.",
         fix="Change attributes only when all that can fail is done, so that they fit together at every moment.",
-        location=place_of(type(callback)),
+        location=place_of(type(bench.built)),
     )
 
 

@@ -62,7 +62,10 @@ def same_bits(left: torch.Tensor, right: torch.Tensor) -> bool:
         return same_bits(left.cpu().to_dense(), right.cpu().to_dense())
     if left.is_quantized:
         return same_bits(left.dequantize(), right.dequantize())
-    equal = (_bytes(left) == _bytes(right)).all(dim=1)
+    bytes_of_left, bytes_of_right = _bytes(left), _bytes(right)
+    if torch.equal(bytes_of_left, bytes_of_right):
+        return True
+    equal = (bytes_of_left == bytes_of_right).all(dim=1)
     return bool((equal | (_is_nan(left) & _is_nan(right))).all())
 
 

@@ -114,7 +114,7 @@ def mixed_sessions(bench: Bench, space: Space) -> MixedSessions | None:
         update, twin = _last(_series(whole)[key])
         value = _series(resumed).get(key, {}).get(update)
         if value is not None and update > stop.after_update and not _are_close(twin, value):
-            place = place_of(type(bench.build()[0]))
+            place = place_of(type(bench.built))
             return MixedSessions(trial=trial, key=key, update=update, twin=twin, resumed=value, location=place)
     return None
 

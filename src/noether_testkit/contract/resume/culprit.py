@@ -95,7 +95,7 @@ def _culprit_of(bench: Bench, space: Space, trial: Trial) -> Culprit:
     restored: dict[str, Any] = {}
     if checkpoint is not None:
         bench.train(trial.plan.resumed(checkpoint), subject=subject, watch=_keeping(restored, until="before_training"))
-    callback, _ = bench.build()
+    callback = bench.built
     fresh = attributes_of(callback)
     found = [each for each in differences(saved, restored, path="self") if not is_close(*each.values)]
     if found:  # timers differ between any two runs
@@ -113,7 +113,7 @@ def _culprit_of(bench: Bench, space: Space, trial: Trial) -> Culprit:
 
 def has_nothing_to_lose(bench: Bench, space: Space, trials: Iterable[Trial]) -> bool:
     """Returns whether a callback has neither state nor files, and all its attributes are back after these resumes."""
-    callback, _ = bench.build()
+    callback = bench.built
     looked_at = {*attributes_of(callback), *_NOT_ITS_OWN}
     if not ordinary_diary(bench).is_stateless or is_overridden(callback, "resume_from_checkpoint"):
         return False

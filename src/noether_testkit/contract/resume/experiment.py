@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 from typing import Any
 
@@ -12,7 +12,7 @@ from noether_testkit.contract.compare import Difference, differences, in_words
 from noether_testkit.contract.harness import Outcome
 from noether_testkit.contract.locate import in_words as error_in_words
 from noether_testkit.contract.resume.closeness import ROUNDING, is_close, rounding_of
-from noether_testkit.contract.resume.files import WRITTEN, contents, of_the_kit
+from noether_testkit.contract.resume.files import WRITTEN, contents, of_the_kit, tables
 from noether_testkit.contract.resume.restoring import Restoring
 from noether_testkit.contract.resume.trial import Space, Trial
 from noether_testkit.fakes.lineage import is_early_stop
@@ -70,14 +70,19 @@ class Experiment:
 
 @dataclass(frozen=True, kw_only=True)
 class Session:
-    """A run and the files that it left."""
+    """A run, the files that it left, and the lines of those that are texts, where anybody asks for them."""
 
     outcome: Outcome
     files: Mapping[str, Any]
+    tables: Mapping[str, list[str]] = field(default_factory=dict)
 
 
 def experiment(bench: Bench, space: Space, trial: Trial) -> Experiment:
-    """Trains the twin that is never stopped, then the run that is, and compares them."""
+    """Trains the twin that is never stopped, then the run that is, and compares them; once for all checks."""
+    return bench.once(f"experiment {trial!r}", lambda: _experiment(bench, space, trial))
+
+
+def _experiment(bench: Bench, space: Space, trial: Trial) -> Experiment:
     subject = space.subject_of(trial)
     twin = twin_of(bench, space, trial)
     if twin.outcome.error is not None or any(stop.after_update >= twin.outcome.updates for stop in trial.stops):
@@ -117,7 +122,7 @@ def twin_of(bench: Bench, space: Space, trial: Trial) -> Session:
 
     def train() -> Session:
         outcome = bench.train(trial.plan, subject=space.subject_of(trial))
-        return Session(outcome=outcome, files=contents(outcome))
+        return Session(outcome=outcome, files=contents(outcome), tables=tables(outcome))
 
     return bench.once(f"twin {trial.plan} {trial.interval} {trial.course}", train)
 

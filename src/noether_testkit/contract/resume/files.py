@@ -16,6 +16,8 @@ _OF_THE_RUN = ("run_id", "callback_state_dicts")
 """Entries of checkpoints that are another in each run, or a matter of the state."""
 _LARGEST = 16 * 2**20
 _LONGEST_NUMBER = 64
+_NO_TABLES = frozenset({*_TORCH, ".json", ".yaml", ".yml"})
+_LARGEST_TABLE = 2**20
 
 WRITTEN = "written"
 """Stands for the content of a file that is not read."""
@@ -36,6 +38,18 @@ def contents(outcome: Outcome) -> dict[str, Any]:
         for name, file in names.items()
         if name not in kept and file.is_file() and not _is_of_the_trainer(file)
     }
+
+
+def tables(outcome: Outcome) -> dict[str, list[str]]:
+    """Returns the lines of the text files in the run folder, by name."""
+    if outcome.run_folder is None or not outcome.run_folder.exists():
+        return {}
+    texts = {
+        str(file.relative_to(outcome.run_folder)): _text(file)
+        for file in sorted(outcome.run_folder.rglob("*"))
+        if file.suffix not in _NO_TABLES and file.is_file()
+    }
+    return {name: text.splitlines() for name, text in texts.items() if text is not None}
 
 
 def of_the_kit(outcome: Outcome) -> set[str]:
@@ -75,3 +89,12 @@ def _without_names(content: Any) -> Any:
     if not isinstance(content, dict):
         return content
     return {key: value for key, value in content.items() if key not in _OF_THE_RUN}
+
+
+def _text(file: Path) -> str | None:
+    if file.stat().st_size > _LARGEST_TABLE:
+        return None
+    try:
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        return None

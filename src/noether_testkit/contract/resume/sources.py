@@ -14,7 +14,7 @@ from noether_testkit.contract.hooks import is_overridden
 from noether_testkit.contract.locate import in_words, place_of, place_of_error
 from noether_testkit.contract.ordinary import LONGEST
 from noether_testkit.contract.resume.draws import Draws
-from noether_testkit.contract.resume.experiment import Mismatch, Session, mismatches, unsteady_between
+from noether_testkit.contract.resume.experiment import Mismatch, Session, mismatches, twin_of, unsteady_between
 from noether_testkit.contract.resume.files import contents, of_the_kit
 from noether_testkit.contract.resume.restoring import Restoring
 from noether_testkit.contract.resume.trial import Space, Trial
@@ -99,7 +99,7 @@ def _needs_its_own_folder(bench: Bench, space: Space, trial: Trial, clean: Outco
 
 
 def _place_of_resume(bench: Bench) -> str | None:
-    callback, _ = bench.build()
+    callback = bench.built
     own = is_overridden(callback, "resume_from_checkpoint")
     return place_of(type(callback).resume_from_checkpoint if own else type(callback))
 
@@ -113,10 +113,13 @@ def missing_files(bench: Bench, space: Space) -> MissingFiles | str | None:
     trial = _two_stops(space)
     if trial is None:
         raise NotApplicable("There are no two places at which a run could be stopped.")
-    whole = _resumed(bench, space, trial, _stopped(bench, space, trial, trial.stops[0]))
+    first = _stopped(bench, space, trial, trial.stops[0])
+    if not list(_own_files(first)):
+        return None
+    whole = _resumed(bench, space, trial, first)
     stopped = _stopped(bench, space, trial, trial.stops[0])
     deleted = list(_delete_files(stopped))
-    if not deleted or whole.error is not None:
+    if whole.error is not None:
         return None
     restoring = Restoring()
     bare = _resumed(bench, space, trial, stopped, restoring=restoring)
@@ -128,9 +131,8 @@ def missing_files(bench: Bench, space: Space) -> MissingFiles | str | None:
     mismatch = _first_difference(bench, space, trial, whole, lambda: bare, files=True)
     if mismatch is None:
         return "It resumes without its files as with them."
-    callback, _ = bench.build()
     what = f"it was resumed without a word, and {mismatch.what} is {mismatch.resumed} instead of {mismatch.twin}"
-    return MissingFiles(file=name, what=what, location=place_of(type(callback)))
+    return MissingFiles(file=name, what=what, location=place_of(type(bench.built)))
 
 
 def _as_error(bench: Bench, outcome: Outcome, name: str) -> MissingFiles | str:
@@ -158,10 +160,9 @@ def _two_stops(space: Space) -> Trial | None:
 
 def _has_files(bench: Bench, space: Space, trial: Trial) -> bool:
     """Returns whether the callback writes files, or has a resume of its own that may read some."""
-    callback, _ = bench.build()
-    if is_overridden(callback, "resume_from_checkpoint"):
+    if is_overridden(bench.built, "resume_from_checkpoint"):
         return True
-    return bool(contents(bench.train(trial.plan, subject=space.subject_of(trial))))
+    return bool(twin_of(bench, space, trial).files)
 
 
 def _stopped(bench: Bench, space: Space, trial: Trial, stop: Stop) -> Outcome:
@@ -227,11 +228,17 @@ def _bare(outcome: Outcome) -> Session:
 
 def _delete_files(outcome: Outcome) -> Iterator[str]:
     """Deletes the callback's own files below the run folder, and yields their names."""
+    for name, file in _own_files(outcome):
+        file.unlink()
+        yield name
+
+
+def _own_files(outcome: Outcome) -> Iterator[tuple[str, Path]]:
+    """Yields the callback's own files below the run folder, by name."""
     if outcome.run_folder is None:
         return
     kept = of_the_kit(outcome)
     for file in sorted(outcome.run_folder.rglob("*")):
         name = str(file.relative_to(outcome.run_folder))
         if file.is_file() and name not in kept and Path(name).parts[0] != "tracker":
-            file.unlink()
-            yield name
+            yield name, file

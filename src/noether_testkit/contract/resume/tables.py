@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from noether_testkit.contract.bench import Bench
 from noether_testkit.contract.check import NotApplicable
-from noether_testkit.contract.harness import Outcome
 from noether_testkit.contract.locate import in_words, place_of, place_of_error
 from noether_testkit.contract.resume.draws import Draws
+from noether_testkit.contract.resume.experiment import twin_of
+from noether_testkit.contract.resume.files import tables
 from noether_testkit.contract.resume.trial import Space, Trial
 from noether_testkit.plan import Stop
-
-_NO_TABLES = frozenset({".th", ".pt", ".pth", ".json", ".yaml", ".yml"})
-_LARGEST = 2**20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +43,7 @@ def changed_tables(bench: Bench, space: Space) -> ChangedTable | str | None:
     stop = Stop(after_update=places[len(places) // 2], kind="crash")
     trial = Trial(plan=plan, stops=(stop,), in_place=True)
     subject = space.subject_of(trial)
-    whole = _tables(bench.train(plan, subject=subject))
+    whole = twin_of(bench, space, trial).tables
     if not whole:
         raise NotApplicable("It writes no text file below the run folder.")
     stopped = bench.train(replace(plan, stop=stop, checkpoint_after=(stop.after_update,)), subject=subject)
@@ -56,15 +53,14 @@ def changed_tables(bench: Bench, space: Space) -> ChangedTable | str | None:
     outcome = bench.train(plan.resumed(checkpoint, in_place=True), subject=subject)
     if outcome.error is not None:
         return _of_error(bench, trial, outcome.error)
-    resumed = _tables(outcome)
-    again = _tables(bench.train(plan, subject=subject))
+    resumed = tables(outcome)
+    again = tables(bench.train(plan, subject=subject))
     for file, rows in whole.items():
         unsteady = rows != again.get(file)
         new = [row for other in resumed if other not in whole for row in _without_header(resumed[other], rows)]
         what = _told(rows, [*resumed.get(file, []), *new], by_number=unsteady)
         if what is not None:
-            callback, _ = bench.build()
-            return ChangedTable(trial=trial, what=f"{file} {what}", location=place_of(type(callback)))
+            return ChangedTable(trial=trial, what=f"{file} {what}", location=place_of(type(bench.built)))
     return None
 
 
@@ -100,24 +96,3 @@ def _told(whole: list[str], resumed: list[str], *, by_number: bool) -> str | Non
 def _rows(rows: Counter[str]) -> str:
     count, first = rows.total(), next(iter(rows))
     return f"{count} row{'s' if count > 1 else ''} (first: {first[:80]!r})"
-
-
-def _tables(outcome: Outcome) -> dict[str, list[str]]:
-    """Returns the lines of the text files in the run folder, by name."""
-    if outcome.run_folder is None or not outcome.run_folder.exists():
-        return {}
-    texts = {
-        str(file.relative_to(outcome.run_folder)): _text(file)
-        for file in sorted(outcome.run_folder.rglob("*"))
-        if file.is_file() and file.suffix not in _NO_TABLES
-    }
-    return {name: text.splitlines() for name, text in texts.items() if text is not None}
-
-
-def _text(file: Path) -> str | None:
-    if file.stat().st_size > _LARGEST:
-        return None
-    try:
-        return file.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        return None

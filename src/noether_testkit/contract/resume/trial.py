@@ -134,7 +134,7 @@ class Space:
 def space_of(bench: Bench) -> Space:
     """Returns the trials that make sense for the subject of a bench."""
     subject = bench.subject
-    callback, _ = bench.build()
+    callback = bench.built
     own = tuple(_intervals_of(callback))
     train = None if subject.datasets is None else dict(subject.datasets()).get("train")
     return Space(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from noether_testkit.contract.bench import Bench
+from noether_testkit.contract.bench import Bench, Enough
 from noether_testkit.contract.check import Finding, Force, check
 from noether_testkit.contract.construction import is_class, refused_collaborators, signature
+from noether_testkit.contract.harness import Moment
 from noether_testkit.contract.locate import in_words, place_of_constructor, place_of_error
 from noether_testkit.contract.subject import COLLABORATORS
 from noether_testkit.errors import nearest_names
@@ -24,12 +27,12 @@ from noether_testkit.fakes.lineage import base_of, is_callback_class
 def accepts_the_collaborators(bench: Bench) -> None:
     """Builds the callback with the trainer's keywords, with and without a name."""
     _require_all_collaborators(bench)
-    outcome = bench.train()
+    outcome = bench.rehearsal.outcome
     _require_built(bench, outcome.hook_errors, "the seven collaborators")
     _require_a_callback(bench)
     if is_class(bench.subject):
         named = replace(bench.subject, kwargs={**(bench.subject.kwargs or {}), "name": "a-name"})
-        outcome = bench.train(subject=named)
+        outcome = bench.train(subject=named, watch=_ending)
         _require_built(bench, outcome.hook_errors, "the seven collaborators and name='a-name'")
 
 
@@ -56,6 +59,13 @@ def hands_collaborators_to_the_base(bench: Bench) -> None:
         )
     for name, thing in given.items():
         _require_own_place(callback, name, thing, given)
+
+
+@contextmanager
+def _ending(_: Moment) -> Iterator[None]:
+    """Ends the run when the callback is built."""
+    yield
+    raise Enough
 
 
 def _require_all_collaborators(bench: Bench) -> None:
@@ -97,7 +107,7 @@ def _require_built(bench: Bench, errors: Any, arguments: str) -> None:
 
 def _require_a_callback(bench: Bench) -> None:
     """A factory may answer anything."""
-    callback, _ = bench.build()
+    callback = bench.built
     if not is_callback_class(type(callback)):
         raise Finding(
             seen=f"{bench.subject.label} answered {type(callback).__name__}, which is no callback.",

@@ -65,6 +65,7 @@ class _RunWatch:
         self._subject = subject
         self._idle: Any = None
         self._look: dict[str, Any] = {}
+        self._config: dict[str, Any] = {}
         self._closed: frozenset[int] = frozenset()
         self._built: SharedThings | None = None
 
@@ -89,6 +90,7 @@ class _RunWatch:
         except Exception:  # noqa: BLE001 - what its constructor logs may be refused for the second time
             return
         self._look = leaves(self._idle, closed)
+        self._config = leaves(fields_of(resolve_config(self._subject)), name="config")
         self._built = SharedThings(self.owner, closed)
 
     def _compare(self, moment: Moment) -> None:
@@ -96,7 +98,7 @@ class _RunWatch:
         if self._built is None:
             return
         if not self.config_changes:
-            self.config_changes = _config_changes(self._subject, moment)
+            self.config_changes = _config_changes(self._subject, moment, self._config)
             self.after = str(moment)
         if moment.hook in ("after_training", "after_update", "before_training"):
             self.shared_changes = self._built.changes()
@@ -108,7 +110,9 @@ class _RunWatch:
             self.state = snapshot(moment.callback.state_dict())
 
 
-def _config_changes(subject: Subject, moment: Moment) -> list[Difference]:
+def _config_changes(subject: Subject, moment: Moment, as_built: dict[str, Any]) -> list[Difference]:
+    if not differences(as_built, leaves(fields_of(moment.stage.config), name="config")):
+        return []
     given = [leaves(fields_of(resolve_config(subject)), name="config") for _ in range(2)]
     unsteady = {each.path for each in differences(*given)}
     now = leaves(fields_of(moment.stage.config), name="config")

@@ -94,7 +94,7 @@ def _finding(bench: Bench, seen: str) -> Finding:
         expected="The constructor keeps the model itself, names and shapes at most.",
         fix="Take weights in before_training (or in resume_from_checkpoint), when the model is initialised, moved and "
         "loaded; in the constructor create what holds them empty.",
-        location=place_of_constructor(type(bench.build()[0])),
+        location=place_of_constructor(type(bench.built)),
     )
 
 

@@ -43,7 +43,7 @@ _EVALUATES = "An evaluation run builds the callback and calls at_eval, and neith
 def works_in_an_evaluation_run(bench: Bench) -> str | None:
     """Evaluates fresh weights, a checkpoint, a second time, and after the end of training."""
     plan = replace(bench.plan, evaluate=True)
-    fresh = bench.evaluate()
+    fresh = bench.fresh_evaluation
     trained = bench.train(bench.plan_with_checkpoint)
     runs = [("an evaluation run", fresh)]
     runs += [
@@ -76,7 +76,7 @@ def works_in_an_evaluation_run(bench: Bench) -> str | None:
 )
 def evaluates_without_changing_training(bench: Bench) -> None:
     """Looks around `at_eval` at weights, optimiser, files and checkpoints: with fresh weights and with a checkpoint."""
-    callback, _ = bench.build()
+    callback = bench.built
     if not is_periodic(callback):
         raise NotApplicable("Evaluation runs call periodic callbacks only, and this is none.")
     saves = any(method.startswith("checkpoint_writer.") for _, method, _ in bench.rehearsal.outcome.uses)
@@ -174,7 +174,7 @@ class _AgainWatch:
 
 
 def _require_again(bench: Bench) -> str | None:
-    if not is_periodic(bench.build()[0]):
+    if not is_periodic(bench.built):
         return None
     entry: dict[str, Any] | None = None
     for run, after, when in (

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 
 from noether_testkit.contract.bench import Bench, require_finished
 from noether_testkit.contract.check import BUILT, Finding, Force, check
 from noether_testkit.contract.graphs import Graph, GraphWatch
 from noether_testkit.contract.harness import Moment
-from noether_testkit.contract.hooks import TRAINING_HOOKS, place_of_hook
-from noether_testkit.contract.probes import AutogradProbe, Change, RecordedOperation, recorded_operations, watching
+from noether_testkit.contract.hooks import place_of_hook
+from noether_testkit.contract.probes import Change
 from noether_testkit.contract.trials import with_outputs
+from noether_testkit.contract.watched import ModeWatch, watched
 
 
 @check(
@@ -25,10 +25,9 @@ from noether_testkit.contract.trials import with_outputs
 )
 def runs_without_grad(bench: Bench) -> None:
     """Watches every torch operation inside the hooks of an ordinary run and of an evaluation run."""
-    watch = _OperationWatch()
-    bench.watch_all(watch)
-    if watch.found:
-        moment, operation, count = watch.found[0]
+    found = watched(bench).operations
+    if found:
+        moment, operation, count = found[0]
         others = f" It recorded {count} operations in that call." if count > 1 else ""
         raise Finding(
             seen=f"{moment} recorded {operation.name} on an autograd graph.{others}",
@@ -48,14 +47,14 @@ def runs_without_grad(bench: Bench) -> None:
 )
 def leaves_grad_mode_alone(bench: Bench) -> None:
     """Compares the switches around each call, in an ordinary run, an evaluation run, and runs with faults."""
-    watch = _ModeWatch()
-    outcome, evaluation = bench.watch_all(watch)
-    _require_same_modes(watch, "")
-    for run, uses in ((bench.train, outcome.uses), (bench.evaluate, evaluation.uses)):
+    seen = watched(bench)
+    _require_same_modes(seen.modes, "")
+    for run, uses in ((bench.train, seen.outcome.uses), (bench.evaluate, seen.evaluation.uses)):
         for hook, method, count in uses:
             for nth in {1, count}:
+                watch = ModeWatch()
                 run(watch=watch, hook_faults={(hook, method, nth): _injected})
-                _require_same_modes(watch, f", after {method} had raised in it")
+                _require_same_modes(watch.found, f", after {method} had raised in it")
     require_finished(bench.rehearsal.outcome)
 
 
@@ -73,12 +72,8 @@ def keeps_no_graph(bench: Bench) -> None:
     watch = GraphWatch(graphs)
     outcome = bench.train(subject=with_outputs(bench.subject, lambda output: graphs.append(Graph(output))), watch=watch)
     _require_no_graph(watch)
-    plain = GraphWatch([])
-    bench.train(watch=plain)
-    _require_no_graph(plain)
-    evaluation = GraphWatch([])
-    bench.evaluate(watch=evaluation)
-    _require_no_graph(evaluation)
+    for seen in watched(bench).graphs:
+        _require_no_graph(seen)
     if watch.leaked is not None and not outcome.hook_errors and not _leaks_anyway(bench):
         raise Finding(
             seen=f"The graph of update_outputs that was given at update {watch.leaked} is still alive two updates "
@@ -111,46 +106,8 @@ def _require_no_graph(watch: GraphWatch) -> None:
     )
 
 
-class _OperationWatch:
-    """Notes the recorded operations of each hook."""
-
-    def __init__(self) -> None:
-        self.found: list[tuple[Moment, RecordedOperation, int]] = []
-
-    @contextmanager
-    def __call__(self, moment: Moment) -> Iterator[None]:
-        if moment.hook not in TRAINING_HOOKS:
-            yield
-            return
-        with recorded_operations() as operations:
-            try:
-                yield
-            finally:
-                if operations:
-                    self.found.append((moment, operations[0], len(operations)))
-
-
-class _ModeWatch:
-    """Notes which switches differ after a call."""
-
-    def __init__(self) -> None:
-        self.found: list[tuple[Moment, list[Change]]] = []
-
-    @contextmanager
-    def __call__(self, moment: Moment) -> Iterator[None]:
-        with watching(AutogradProbe()) as changes:
-            try:
-                yield
-            finally:
-                self.found.append((moment, changes))
-
-    def first(self) -> tuple[Moment, list[Change]] | None:
-        """Returns the first call that changed a switch."""
-        return next(((moment, changes) for moment, changes in self.found if changes), None)
-
-
-def _require_same_modes(watch: _ModeWatch, condition: str) -> None:
-    found = watch.first()
+def _require_same_modes(calls: Iterable[tuple[Moment, list[Change]]], condition: str) -> None:
+    found = next(((moment, changes) for moment, changes in calls if changes), None)
     if found is None:
         return
     moment, changes = found

@@ -5,12 +5,12 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-from noether_testkit.contract.answers import answers, code_of
 from noether_testkit.contract.bench import Bench, require_finished
 from noether_testkit.contract.check import BUILT, Finding, Force, check
 from noether_testkit.contract.hooks import Signature, calls_of, is_overridden, overrides, why_unbound
 from noether_testkit.contract.locate import entered, place_of
 from noether_testkit.contract.spelling import HOOKS, does_nothing, lookalikes
+from noether_testkit.contract.watched import code_of, watched
 from noether_testkit.fakes.lineage import is_base_class
 
 
@@ -23,13 +23,13 @@ from noether_testkit.fakes.lineage import is_base_class
 )
 def fits_hook_signatures(bench: Bench) -> None:
     """Binds each override to the trainer's call, then looks for hooks whose body a run never reached."""
-    callback, _ = bench.build()
+    callback = bench.built
     calls = calls_of(callback)
     for name, method in overrides(callback):
         reason = why_unbound(method, calls[name])
         if reason is not None:
             raise _unfit(name, calls[name], reason, method)
-    for outcome in (bench.rehearsal.outcome, bench.evaluate()):
+    for outcome in (bench.rehearsal.outcome, bench.fresh_evaluation):
         for found in outcome.hook_errors:
             method = getattr(type(callback), found.moment.hook, None)
             if isinstance(found.error, TypeError) and method is not None and not entered(found.error, method):
@@ -45,7 +45,7 @@ def fits_hook_signatures(bench: Bench) -> None:
 )
 def spells_hook_names(bench: Bench) -> None:
     """Looks for names like those of hooks that nothing calls, and for overrides that no run reaches."""
-    callback, _ = bench.build()
+    callback = bench.built
     for name, function, hook in lookalikes(callback):
         raise _misspelt(callback, name, function, hook)
     for name, callers in _REACHED_BY.items():
@@ -55,7 +55,7 @@ def spells_hook_names(bench: Bench) -> None:
         if all(does_nothing(getattr(callback, each)) for each in callers if is_overridden(callback, each)):
             continue
         method = getattr(callback, name)
-        if code_of(method) is not None and name not in answers(bench).reached:
+        if code_of(method) is not None and name not in watched(bench).answers.reached:
             require_finished(bench.rehearsal.outcome)
             raise Finding(
                 seen=f"{name} is overridden, but neither an ordinary, nor a resumed, nor an evaluation run came to it.",
@@ -75,13 +75,13 @@ def spells_hook_names(bench: Bench) -> None:
 )
 def returns_nothing_from_hooks(bench: Bench) -> None:
     """Watches what the callback's own hooks return, in an ordinary, a resumed and an evaluation run."""
-    callback, _ = bench.build()
+    callback = bench.built
     given = {name: method for name, method in overrides(callback) if name not in _ANSWERING}
     for name, method in given.items():
         kind = _deferred(method)
         if kind is not None:
             raise _answered(name, f"{name} is {kind}: calling it runs nothing of its body.", place_of(method))
-    seen = answers(bench).given
+    seen = watched(bench).answers.given
     for name in given:
         if name in seen:
             value, place = seen[name]

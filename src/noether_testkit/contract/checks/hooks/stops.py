@@ -23,7 +23,7 @@ from noether_testkit.fakes.lineage import is_early_stop
 def stops_only_from_periodic_hooks(bench: Bench) -> None:
     """Looks at what leaves the hooks of an ordinary run, a resumed one, and runs that go badly."""
     _require_in_place(bench.rehearsal.outcome)
-    if not can_stop(bench.build()[0]):
+    if not can_stop(bench.built):
         require_finished(bench.rehearsal.outcome)
         return
     outcome = bench.train(bench.plan_with_checkpoint)

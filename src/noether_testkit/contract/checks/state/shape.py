@@ -45,7 +45,7 @@ def has_state_of_the_right_shape(bench: Bench) -> None:
 )
 def saves_and_loads_as_a_pair(bench: Bench) -> None:
     """Compares which of the two methods the class overrides with what it answers."""
-    callback, _ = bench.build()
+    callback = bench.built
     saves = is_overridden(callback, "state_dict") and any(entry.state for entry in ordinary_diary(bench).entries)
     loads = is_overridden(callback, "load_state_dict")
     if saves and not loads:
@@ -114,7 +114,7 @@ def _require_same_key(bench: Bench, first: Entry, entry: Entry) -> None:
         seen=f"checkpoint_key was {first.key!r} after construction, and {entry.key!r} {entry.when}.",
         expected="One key for life: a state is stored under the key of the end and looked for under that of the start.",
         fix="Settle the name in the constructor, from the config or the class, and never change it.",
-        location=place_of_method(bench, "checkpoint_key") or place_of(type(bench.build()[0])),
+        location=place_of_method(bench, "checkpoint_key") or place_of(type(bench.built)),
     )
 
 

@@ -110,7 +110,7 @@ def _finding(bench: Bench, lost: list[str], first: _Record, resumed: _Record, up
         expected="What a run has changed is there again when it is resumed, unless it is meant to start over.",
         fix=f"If it matters, add it to state_dict under a name such as {name.lstrip('_')!r} and take it back in "
         "load_state_dict. If it belongs to the session, leave it: this is advice.",
-        location=place_of_method(bench, "state_dict") or place_of(type(bench.build()[0])),
+        location=place_of_method(bench, "state_dict") or place_of(type(bench.built)),
     )
 
 
