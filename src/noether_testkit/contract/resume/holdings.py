@@ -64,7 +64,7 @@ def opened(value: Any, closed: frozenset[int] = frozenset(), depth: int = 0) -> 
     inside = dict(value) if isinstance(value, Mapping) else dict(_inside(value))
     if not inside and not isinstance(value, Mapping):
         return snapshot(value)
-    made = {key: opened(each, inner, depth + 1) for key, each in inside.items() if id(each) not in closed}
+    made = {key: opened(each, inner, depth + 1) for key, each in inside.items() if id(each) not in inner}
     return made if isinstance(value, Mapping) else Opened(made)
 
 
