@@ -239,9 +239,8 @@ def test_a_search_trains_each_uninterrupted_run_twice_at_most(monkeypatch: pytes
         train = bench.train
 
         def counting(plan: Any = None, *, subject: Any = None, **more: Any) -> Any:
-            plans.append(
-                f"{plan} {getattr(subject, 'config', None)} {[f(3) for f in (subject.metrics or {}).values()]}"
-            )
+            metrics = (getattr(subject, "metrics", None) or {}).values()
+            plans.append(f"{plan} {getattr(subject, 'config', None)} {[course(3) for course in metrics]}")
             return train(plan, subject=subject, **more)
 
         monkeypatch.setattr(bench, "train", counting)
