@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
+from typing import Any
 
 from noether_testkit.contract.bench import Bench
 from noether_testkit.contract.check import NotApplicable
@@ -16,7 +17,7 @@ from noether_testkit.contract.ordinary import LONGEST
 from noether_testkit.contract.resume.compared import mismatches, unsteady_between
 from noether_testkit.contract.resume.draws import Draws
 from noether_testkit.contract.resume.experiment import twin_of
-from noether_testkit.contract.resume.files import contents, of_the_kit
+from noether_testkit.contract.resume.files import WRITTEN, Lines, contents, of_the_kit
 from noether_testkit.contract.resume.mismatch import Mismatch, Session
 from noether_testkit.contract.resume.restoring import Restoring
 from noether_testkit.contract.resume.trial import Space, Trial
@@ -218,7 +219,7 @@ def _first_difference(
     """Returns what differs for sure; files count only where both runs have the same ones to begin with."""
 
     def session(outcome: Outcome) -> Session:
-        return Session(outcome=outcome, files=contents(outcome) if files else {})
+        return Session(outcome=outcome, files=_without_texts(outcome) if files else {})
 
     resumed = resume()
     if resumed.error is not None and bench.refuses(resumed.error):
@@ -235,6 +236,11 @@ def _first_difference(
 def _is_of_numbers(mismatch: Mismatch) -> bool:
     """Returns whether a mismatch shows rows of numbers, which tell less than a single value or a missing file."""
     return mismatch.twin.endswith("…") or mismatch.resumed.endswith("…")
+
+
+def _without_texts(outcome: Outcome) -> dict[str, Any]:
+    """Returns what is in the files; of texts only that they are there: what is in tables is said elsewhere."""
+    return {name: WRITTEN if isinstance(each, Lines) else each for name, each in contents(outcome).items()}
 
 
 def _bare(outcome: Outcome) -> Session:
