@@ -53,6 +53,14 @@ def test_a_table_that_goes_on_is_left_alone() -> None:
     assert told({"t": Lines("ab")}, {"t": Lines("ax")}, {"t": Lines("ab")}) == ["line 2 of the file t: 'b' / 'x'"]
 
 
+def test_a_text_that_is_a_number_is_one_and_may_be_the_first_row_of_a_table() -> None:
+    """Numbers are compared but for rounding, and a table of numbers goes on as any other."""
+    one, close, other = Lines(("0.5",)), Lines(("0.5000000001",)), Lines(("0.6",))
+    assert told({"n": one}, {"n": close}, {"n": one}) == []
+    assert told({"n": one}, {"n": other}, {"n": one}) == ["the content of the file n: 0.5 (float) / 0.6 (float)"]
+    assert told({"n": Lines("24")}, {"n": Lines("4")}, {"n": Lines("2")}) == []
+
+
 def test_bytes_are_compared_unless_they_grow() -> None:
     """A file of the same size was written as a whole."""
     one, other, longer = Digest("2 bytes (a)"), Digest("2 bytes (b)"), Digest("9 bytes (c)")

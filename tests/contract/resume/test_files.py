@@ -20,7 +20,7 @@ def outcome_of(folder: Path | None, **fields: Any) -> Outcome:
 
 
 def test_what_is_in_files_is_read(tmp_path: Path) -> None:
-    """Formats that hold values are read as such, a number is a number, other texts are lines."""
+    """Formats that hold values are read as such, and other texts are lines."""
     (tmp_path / "sub").mkdir()
     torch.save({"state_dict": {"a": torch.ones(1)}, "run_id": "run-7"}, tmp_path / "sub" / "mine.th")
     (tmp_path / "best.json").write_text(json.dumps({"best": 1}))
@@ -33,7 +33,7 @@ def test_what_is_in_files_is_read(tmp_path: Path) -> None:
         "best.json": {"best": 1},
         "best.npz": {"a": np.ones(1)},
         "best.pkl": [1, 2],
-        "best.txt": 0.5,
+        "best.txt": Lines(("0.5",)),
         "best.yaml": {"best": 1},
         "sub/mine.th": {"state_dict": {"a": torch.ones(1)}},
         "table.csv": Lines(("update", "1")),

@@ -52,7 +52,11 @@ def _of_presence(name: str, *, twin: str, resumed: str) -> Mismatch:
 def _is_named_otherwise(name: str, content: Any, twin: Session, resumed: Session) -> bool:
     """Returns whether a text may be there under another name, such as one with the start of its session."""
     others = (other for other in resumed.files if other not in twin.files)
-    return isinstance(content, Lines) and any(PurePath(other).suffix == PurePath(name).suffix for other in others)
+    return (
+        isinstance(content, Lines)
+        and content.number is None
+        and any(PurePath(other).suffix == PurePath(name).suffix for other in others)
+    )
 
 
 def _is_of_this_session(name: str, twin: Session, resumed: Session) -> bool:
@@ -91,6 +95,9 @@ def _is_table(twin: Any, resumed: Any, before: Any) -> bool:
 
 
 def _of_lines(name: str, twin: Lines, resumed: Lines) -> Iterator[Mismatch]:
+    if twin.number is not None and resumed.number is not None:
+        yield from of_leaves("file", f"{{inside}}the file {name}", twin.number, resumed.number, prefix=name)
+        return
     for number in range(max(len(twin), len(resumed))):
         left, right = (
             repr(lines[number][:_LONGEST]) if number < len(lines) else "missing" for lines in (twin, resumed)

@@ -25,7 +25,6 @@ _YAML = (".yaml", ".yml")
 _OF_THE_RUN = ("run_id", "callback_state_dicts")
 """Entries of checkpoints that are another in each run, or a matter of the state."""
 _LARGEST = 16 * 2**20
-_LONGEST_NUMBER = 64
 _NO_TABLES = frozenset({*_TORCH, *_NUMPY, *_PICKLE, *_YAML, ".json"})
 _LARGEST_TABLE = 2**20
 _CONTAINERS = (b"SQLite format 3", b"\x89HDF", b"\x1f\x8b", b"PK", b"%PDF")
@@ -42,6 +41,14 @@ class Lines(tuple[str, ...]):
 
     __slots__ = ()
 
+    @property
+    def number(self) -> float | None:
+        """The number that is all of it, such as the best value so far."""
+        try:
+            return float(self[0]) if len(self) == 1 else None
+        except ValueError:
+            return None
+
 
 class Digest(str):
     """Size and fingerprint of a file that is no text and in no format that is read."""
@@ -57,8 +64,8 @@ class Digest(str):
 def contents(outcome: Outcome) -> dict[str, Any]:
     """Returns the content of the files that a callback wrote into the run folder, by name.
 
-    Files of torch, NumPy, JSON, YAML and pickle are read, and texts that are one number. Of other texts there are the
-    lines, of other files a fingerprint. What the trainer and the kit write is left out, and ids, folders and dates are
+    Files of torch, NumPy, JSON, YAML and pickle are read. Of other texts there are the lines, of other files a
+    fingerprint. What the trainer and the kit write is left out, and ids, folders and dates are
     the same in all runs.
     """
     kept = of_the_kit(outcome)
@@ -133,15 +140,12 @@ def _of_numpy(file: Path) -> Any:
 
 
 def _of_text(file: Path) -> Any:
-    """Returns the number that is all of a text file, such as the best value so far, or its lines."""
+    """Returns the lines of a text file; of another file its size and a fingerprint, unless it is a container."""
     text = _text(file)
     if text is None:
         raw = file.read_bytes()
         return WRITTEN if raw.startswith(_CONTAINERS) else Digest(f"{len(raw)} bytes ({_digest(raw)})")
-    try:
-        return float(text) if len(text) <= _LONGEST_NUMBER else Lines(_neutral(text).splitlines())
-    except ValueError:
-        return Lines(_neutral(text).splitlines())
+    return Lines(_neutral(text).splitlines())
 
 
 _READERS = (

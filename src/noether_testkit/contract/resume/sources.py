@@ -240,7 +240,8 @@ def _is_of_numbers(mismatch: Mismatch) -> bool:
 
 def _without_texts(outcome: Outcome) -> dict[str, Any]:
     """Returns what is in the files; of texts only that they are there: what is in tables is said elsewhere."""
-    return {name: WRITTEN if isinstance(each, Lines) else each for name, each in contents(outcome).items()}
+    found = contents(outcome)
+    return {name: WRITTEN if isinstance(each, Lines) and each.number is None else each for name, each in found.items()}
 
 
 def _bare(outcome: Outcome) -> Session:
