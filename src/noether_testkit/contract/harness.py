@@ -80,6 +80,8 @@ class Outcome:
         uses: A hook, a collaborator's method that the callback called in it, and how often at most in one call.
         logged_keys: Keys that the callback logged itself.
         log: The flushed log entries.
+        nonscalars: The non-scalar values that the callback logged, each with its update.
+        tracked: The values that the callback gave the tracker itself, each with its update.
         checkpoints: The checkpoints that the plan asked for, by update.
         saved: Copies of the callback's state at the time of each checkpoint, by update.
         weights: Parameters and buffers at the end, by name.
@@ -95,6 +97,8 @@ class Outcome:
     uses: tuple[tuple[str, str, int], ...] = ()
     logged_keys: frozenset[str] = frozenset()
     log: tuple[Mapping[str, Any], ...] = ()
+    nonscalars: tuple[Mapping[str, Any], ...] = ()
+    tracked: tuple[Mapping[str, Any], ...] = ()
     checkpoints: Mapping[int, Checkpoint] = field(default_factory=dict)
     saved: Mapping[int, Any] = field(default_factory=dict)
     weights: Mapping[str, torch.Tensor] = field(default_factory=dict)

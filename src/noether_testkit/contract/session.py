@@ -120,6 +120,8 @@ class Session:
         self._in_this_call: Counter[str] = Counter()
         self._hook_errors: list[HookError] = []
         self._logged_keys: set[str] = set()
+        self._nonscalars: list[dict[str, Any]] = []
+        self._tracked: list[dict[str, Any]] = []
         self._checkpoints: dict[int, Checkpoint] = {}
         self._saved: dict[int, Any] = {}
         self._series: dict[str, Series] = series_for(subject, silent_keys)
@@ -149,6 +151,8 @@ class Session:
             uses=tuple((*use, count) for use, count in self._uses.items()),
             logged_keys=frozenset(self._logged_keys),
             log=tuple(self._rig.log_entries),
+            nonscalars=tuple(self._nonscalars),
+            tracked=tuple(self._tracked),
             checkpoints=self._checkpoints,
             saved=self._saved,
             weights={name: tensor.detach().clone() for name, tensor in self._rig.model.state_dict().items()},
@@ -262,6 +266,7 @@ class Session:
             return
         if method in ("log_writer.add_scalar", "log_writer.add_nonscalar"):
             self._logged_keys.add(arguments["key"])
+        self._keep(method, arguments)
         use = (self._hook, method)
         if method.endswith(".flush"):
             return
@@ -271,6 +276,15 @@ class Session:
         make_error = self._pending_faults.pop((*use, nth), None)
         if make_error is not None:
             raise make_error()
+
+    def _keep(self, method: str, arguments: Mapping[str, Any]) -> None:
+        """Keeps copies of what goes to the tracker, and into no log entry."""
+        update = self._rig.update_counter.update
+        if method == "log_writer.add_nonscalar":
+            self._nonscalars.append({arguments["key"]: snapshot(arguments["value"]), "update": update})
+        data = arguments.get("data") if method == "tracker.log" else None
+        if isinstance(data, Mapping):
+            self._tracked.append({**snapshot(dict(data)), "update": update})
 
     def _fail_as_planned(self, method: str) -> None:
         self._calls[method] += 1

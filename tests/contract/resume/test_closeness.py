@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from noether_testkit.contract.resume.closeness import is_close
+from noether_testkit.contract.resume.closeness import ROUNDING, is_close, rounding_at, rounding_of
 
 
 class Refuses:
@@ -62,3 +62,12 @@ def test_values_that_are_close(left: Any, right: Any) -> None:
 def test_values_that_are_apart(left: Any, right: Any) -> None:
     """Another value, type, shape or dtype is a difference, and so is what cannot be compared."""
     assert not is_close(left, right)
+
+
+def test_a_narrow_dtype_widens_the_tolerance_up_to_a_cap() -> None:
+    """What is worked out from a state of few bits may be off by those of bfloat16, and no more."""
+    narrow = torch.zeros(1, dtype=torch.float8_e5m2)
+    assert rounding_of({"a": [torch.zeros(1, dtype=torch.float64)]}) == ROUNDING
+    assert rounding_of({"a": [narrow]}) == rounding_of({"b": torch.zeros(1, dtype=torch.bfloat16)}) < 0.02
+    assert rounding_at(narrow, ROUNDING) > 0.2
+    assert not is_close(200, 201, 0.02)

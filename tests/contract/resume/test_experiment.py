@@ -232,6 +232,23 @@ def test_trials_of_one_plan_share_their_twin(monkeypatch: pytest.MonkeyPatch) ->
     assert replace(PLAN, stop=None) == PLAN
 
 
+def test_a_search_trains_each_uninterrupted_run_twice_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second one, which tells what differs between equal runs, is shared by all trials as well."""
+    with bench_of(Waits, config=EVERY_2) as bench:
+        plans: list[str] = []
+        train = bench.train
+
+        def counting(plan: Any = None, *, subject: Any = None, **more: Any) -> Any:
+            metrics = (getattr(subject, "metrics", None) or {}).values()
+            plans.append(f"{plan} {getattr(subject, 'config', None)} {[course(3) for course in metrics]}")
+            return train(plan, subject=subject, **more)
+
+        monkeypatch.setattr(bench, "train", counting)
+        assert searched(bench).found is not None
+    whole = [each for each in plans if "stop=None" in each and "resume_from=None" in each]
+    assert max(map(whole.count, whole)) <= 2
+
+
 def test_a_finding_is_the_same_twice() -> None:
     """The same trial and the same text, from the shell to the report."""
     first, second = (

@@ -60,17 +60,17 @@ def resumed(callback: Any) -> Restoring:
 
 def test_a_warning_of_the_logger_is_heard() -> None:
     """With its values, and on the level of a warning only."""
-    assert resumed(WarnsByLogger).warning == "The turns are old."
+    assert resumed(WarnsByLogger).warning_beyond() == "The turns are old."
 
 
 def test_a_warning_of_the_module_is_heard() -> None:
     """The module `warnings` is as good as a logger, whatever its filters."""
-    assert resumed(WarnsByModule).warning == "There is no file."
+    assert resumed(WarnsByModule).warning_beyond() == "There is no file."
 
 
 def test_a_warning_in_the_run_is_not_heard() -> None:
     """Only the hooks that restore are listened to."""
-    assert resumed(WarnsInTheRun).warning is None
+    assert resumed(WarnsInTheRun).warning_beyond() is None
 
 
 def test_what_the_start_hook_moves_on_is_seen() -> None:
@@ -83,3 +83,11 @@ def test_the_ear_is_taken_off_again() -> None:
     before = list(logging.getLogger().handlers)
     resumed(WarnsByLogger)
     assert logging.getLogger().handlers == before
+
+
+def test_a_warning_that_is_given_anyway_is_not_told() -> None:
+    """What a fresh start warns of is no word about the resume, whatever numbers are in it."""
+    restoring = Restoring()
+    restoring.told = ["The disk has 3 GB left.", "The window starts anew."]
+    assert restoring.warning_beyond(["The disk has 7 GB left."]) == "The window starts anew."
+    assert restoring.warning_beyond(restoring.told) is None

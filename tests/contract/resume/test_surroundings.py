@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from tests.contract.resume.benches import Idle, Waits, bench_of
 from tests.defects.continues_its_output_files import (
+    DropsWhatIsTrainedAgain,
     GoesOnWithItsTable,
     OpensItsTableAnew,
     ReadsTheLastLineOfItsTable,
@@ -131,6 +132,16 @@ def test_a_table_that_does_not_go_on_is_told(callback: Any, text: str) -> None:
 def test_a_table_that_goes_on_is_no_finding(callback: Any) -> None:
     """In one file or in several, with rows that two runs have in common or not."""
     with stage(callback) as (bench, space):
+        assert not isinstance(changed_tables(bench, space), ChangedTable)
+
+
+def test_rows_that_are_trained_again_are_told() -> None:
+    """A table that only goes on has them twice after a real crash; one that drops them has not."""
+    with stage(GoesOnWithItsTable) as (bench, space):
+        told = changed_tables(bench, space)
+    assert isinstance(told, str)
+    assert "2 updates after its checkpoint, resumed in the same folder: GoesOnWithItsTable.csv has 1 row" in told
+    with stage(DropsWhatIsTrainedAgain) as (bench, space):
         assert changed_tables(bench, space) is None
 
 

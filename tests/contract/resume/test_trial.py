@@ -56,7 +56,8 @@ def space(callback: Any, **fields: Any) -> Space:
             ),
             (
                 "every 4 samples, 12 updates, 4 an epoch, 2 accumulation steps, a ragged end of the training set, "
-                "metrics flat, stopped early after update 2, stopped early after update 4"
+                "metrics flat, stopped by another callback after update 2, stopped by another callback after "
+                "update 4"
             ),
         ),
         (

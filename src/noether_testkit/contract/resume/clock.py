@@ -13,8 +13,8 @@ from noether_testkit.contract.bench import Bench
 from noether_testkit.contract.check import NotApplicable
 from noether_testkit.contract.harness import Moment, Outcome
 from noether_testkit.contract.locate import place_of
+from noether_testkit.contract.resume.compared import COUNTERS
 from noether_testkit.contract.resume.draws import Draws
-from noether_testkit.contract.resume.experiment import COUNTERS
 from noether_testkit.contract.resume.trial import Space, Trial
 from noether_testkit.plan import Stop
 

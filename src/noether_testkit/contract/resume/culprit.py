@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
-from pathlib import PurePath
 from typing import Any
 
-import torch
-
 from noether_testkit.contract.bench import Bench, Enough
-from noether_testkit.contract.compare import Difference, differences, snapshot
+from noether_testkit.contract.compare import ABSENT, Difference, differences
 from noether_testkit.contract.diary import ordinary_diary
 from noether_testkit.contract.harness import Moment, Watcher
 from noether_testkit.contract.hooks import is_overridden
 from noether_testkit.contract.locate import place_of
 from noether_testkit.contract.resume.closeness import is_close
 from noether_testkit.contract.resume.experiment import twin_of
+from noether_testkit.contract.resume.holdings import NOT_ITS_OWN, GeneratorState, attributes_of
 from noether_testkit.contract.resume.trial import Space, Trial
-from noether_testkit.contract.subject import COLLABORATORS
 
 _SHOWN = 3
-_NOT_ITS_OWN = frozenset({*COLLABORATORS, "writer", "_logger", "logger", "total_data_time", "sampler_config"})
+_OPENED = re.compile(r"\['(\.[^']*|<[^']*>)'\]")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,12 +33,14 @@ class Culprit:
         lost: What differs between the attributes before the save and after the restore.
         location: The class of the callback.
         fresh: The attributes of a callback that was just built.
+        restored: The attributes after the restore.
         emptied: Names of the attributes that are as fresh after each turn, and were not so when it was saved.
     """
 
     lost: tuple[Difference, ...]
     location: str | None
     fresh: Mapping[str, Any]
+    restored: Mapping[str, Any] = field(default_factory=dict)
     emptied: frozenset[str] = frozenset()
 
     @property
@@ -52,9 +52,24 @@ class Culprit:
         return f"Most likely lost: {'; '.join(islice(told, _SHOWN))}."
 
     @property
+    def loses_a_generator(self) -> bool:
+        """Whether a generator of random numbers is not where it was."""
+        return any(isinstance(each.values[0], GeneratorState) for each in self.lost)
+
+    @property
     def is_window(self) -> bool:
-        """Whether what was lost are collections that start empty again, as a window of the last values does."""
+        """Whether what was lost was nothing or empty at first and is so again, as a window of the last values is."""
         return bool(self.lost) and all(self._starts_again(each) for each in self.lost)
+
+    @property
+    def is_one_turn(self) -> bool:
+        """Whether single values were lost, such as that of the turn before, which one turn brings back."""
+        return self.is_window and any(not _is_collection(each.values[0]) for each in self.lost)
+
+    @property
+    def is_bounded(self) -> bool:
+        """Whether what was lost are windows of a fixed length."""
+        return bool(self.lost) and all(getattr(each.values[0], "maxlen", None) for each in self.lost)
 
     @property
     def is_half_window(self) -> bool:
@@ -71,12 +86,17 @@ class Culprit:
         return frozenset(_name_in(each.path) for each in self.lost)
 
     def _starts_again(self, each: Difference) -> bool:
-        left, _ = each.values
-        is_collection = hasattr(left, "__len__") and not isinstance(left, str | bytes)
-        return is_collection and self._is_fresh(each)
+        right = each.values[1]
+        is_nothing = right is None or right is ABSENT or (_is_collection(right) and _is_empty(right))
+        return is_nothing and self._is_fresh(each)
 
     def _is_fresh(self, each: Difference) -> bool:
-        return not differences(self.fresh.get(_name_in(each.path)), each.values[1], path=each.path)
+        changed = (found.path for found in differences(self.fresh, self.restored, path="self"))
+        return not any(each.path.startswith(path) or path.startswith(each.path) for path in changed)
+
+
+def _is_collection(value: Any) -> bool:
+    return hasattr(value, "__len__") and not isinstance(value, str | bytes)
 
 
 def culprit_of(bench: Bench, space: Space, trial: Trial) -> Culprit:
@@ -107,6 +127,7 @@ def _culprit_of(bench: Bench, space: Space, trial: Trial) -> Culprit:
         lost=tuple(found) if restored else (),
         location=place_of(type(callback)),
         fresh=fresh,
+        restored=restored,
         emptied=frozenset(name for name in emptied if not _are_alike(fresh[name], saved.get(name))),
     )
 
@@ -114,7 +135,7 @@ def _culprit_of(bench: Bench, space: Space, trial: Trial) -> Culprit:
 def has_nothing_to_lose(bench: Bench, space: Space, trials: Iterable[Trial]) -> bool:
     """Returns whether a callback has neither state nor files, and all its attributes are back after these resumes."""
     callback = bench.built
-    looked_at = {*attributes_of(callback), *_NOT_ITS_OWN}
+    looked_at = {*attributes_of(callback), *NOT_ITS_OWN}
     if not ordinary_diary(bench).is_stateless or is_overridden(callback, "resume_from_checkpoint"):
         return False
     if not vars(callback).keys() <= looked_at or callback.get_children():
@@ -161,18 +182,6 @@ def _keeping_at(attributes: dict[int, dict[str, Any]], updates: Collection[int])
     return watch
 
 
-def attributes_of(callback: Any) -> dict[str, Any]:
-    """Returns copies of the attributes of a callback that are its own and may be lost.
-
-    Collaborators, modules and loggers are not its own, and a path leads into another folder after each resume.
-    """
-    return {
-        name: snapshot(value)
-        for name, value in vars(callback).items()
-        if name not in _NOT_ITS_OWN and not isinstance(value, torch.nn.Module | PurePath) and not callable(value)
-    }
-
-
 def _keeping(attributes: dict[str, Any], until: str | None = None) -> Watcher:
     """Returns a watcher that keeps the attributes after each call, and ends the run after a hook."""
 
@@ -190,7 +199,7 @@ def _keeping(attributes: dict[str, Any], until: str | None = None) -> Watcher:
 def _attribute(difference: Difference) -> str:
     """Returns `self.best['x']` for the path `self['best']['x']`."""
     rest = difference.path.removeprefix("self['").partition("']")[2]
-    return f"self.{_name_in(difference.path)}{rest}"
+    return _OPENED.sub(r"\1", f"self.{_name_in(difference.path)}{rest}")
 
 
 def _name_in(path: str) -> str:

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
 
+ENOUGH_TO_TELL = 4
+"""Values of a series after a stop that are enough to tell whether they agree again."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Draws:
     """What to draw from a space of trials.
@@ -50,6 +54,33 @@ class Draws:
             return None
         stop = Stop(after_update=places[min(2, len(places) - 1)], kind="early-stop")
         return Trial(plan=plan, stops=(stop,), course="getting worse if low is good")
+
+    def longer(self, trial: Trial) -> Trial | None:
+        """Returns a trial like another, with as many turns after its stop as there can be; `None` without enough.
+
+        Where the own interval is too long for that, another one is taken that the config has room for.
+        """
+        made = [self._long(trial, interval) for interval in dict.fromkeys((trial.interval, *self.space.intervals))]
+        after = {each: self._turns_after(each) for each in made if each is not None}
+        best = max(after, key=lambda each: after[each], default=None)
+        return best if best is not None and after[best] >= ENOUGH_TO_TELL else None
+
+    def _long(self, trial: Trial, interval: Interval | None) -> Trial | None:
+        space = self.space
+        size = space.fixed_size or trial.plan.batch_size
+        plan = TrainingPlan(updates=LONGEST, dataset_size=size, batch_size=trial.plan.batch_size, reseed=True)
+        ends = space.boundaries(plan, interval)
+        is_inside = trial.stops[-1].after_update not in space.boundaries(trial.plan, trial.interval)
+        inside = [update for update in range(1, max(ends, default=1)) if update not in ends] if is_inside else []
+        place = next(iter(inside or ends), None)
+        if place is None or place + trial.lost >= LONGEST:
+            return None
+        kind: StopKind = "crash" if self.crashes_only else "early-stop"
+        return replace(trial, plan=plan, stops=(Stop(after_update=place, kind=kind),), interval=interval)
+
+    def _turns_after(self, trial: Trial) -> int:
+        ends = self.space.boundaries(trial.plan, trial.interval)
+        return sum(update > trial.stops[-1].after_update for update in ends)
 
     def _laid_out(self) -> Iterator[Trial]:
         space = self.space

@@ -6,15 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from noether_testkit.contract.bench import Bench
+from noether_testkit.contract.resume.compared import unsteady_between
 from noether_testkit.contract.resume.draws import Draws
-from noether_testkit.contract.resume.experiment import (
-    Experiment,
-    Session,
-    experiment,
-    twin_of,
-    unsteady_between,
-)
-from noether_testkit.contract.resume.files import contents
+from noether_testkit.contract.resume.experiment import Experiment, experiment, second_twin_of, twin_of
+from noether_testkit.contract.resume.filed import shape_of
+from noether_testkit.contract.resume.mismatch import Mismatch, Session
 from noether_testkit.contract.resume.trial import Trial
 
 TRIED_TO_SHRINK = 120
@@ -32,6 +28,7 @@ class Search:
         refusals: Errors by which the callback refused to be resumed.
         passing: Trials in which a window had to fill up after the resume, and nothing else differed.
         warned: Trials in which something differed, and the callback had warned of it.
+        notes: What differs because there are several sessions, in sentences.
         unsteady: Kind and path of what differs between equal runs, and is left out.
         tried: How many trials were judged.
     """
@@ -40,6 +37,7 @@ class Search:
     refusals: list[BaseException] = field(default_factory=list)
     passing: list[Experiment] = field(default_factory=list)
     warned: list[Experiment] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     unsteady: set[tuple[str, str]] = field(default_factory=set)
     tried: int = 0
 
@@ -85,6 +83,7 @@ class _Searcher:
         tried = self._seen[trial] = experiment(self._bench, self._space, trial)
         if tried.refusal is not None:
             self.search.refusals.append(tried.refusal)
+        self.search.notes += [note for note in tried.notes if note not in self.search.notes]
         steady = self._steadily(tried)
         if not steady.mismatches:
             return False
@@ -100,12 +99,18 @@ class _Searcher:
         """Leaves out what differs between two equal runs, which are only trained where something differs."""
         if not tried.mismatches:
             return tried
-        again = replace(tried.trial, stops=(), lost=0, in_place=False)
-        first = twin_of(self._bench, self._space, again)
-        second = self._bench.train(again.plan, subject=self._space.subject_of(again))
-        self.search.unsteady |= unsteady_between(first, Session(outcome=second, files=contents(second)))
-        steady = tuple(each for each in tried.mismatches if (each.kind, each.path) not in self.search.unsteady)
-        logged = {key for entry in first.outcome.log for key in entry}
-        if any(kind == "log" and path not in logged for kind, path in self.search.unsteady):
-            steady = tuple(each for each in steady if each.kind != "log" or each.path in logged)
+        first = twin_of(self._bench, self._space, tried.trial)
+        second = second_twin_of(self._bench, self._space, tried.trial)
+        self.search.unsteady |= unsteady_between(first, second)
+        steady = tuple(each for each in tried.mismatches if not self._is_unsteady(each, first))
         return replace(tried, mismatches=steady)
+
+    def _is_unsteady(self, mismatch: Mismatch, twin: Session) -> bool:
+        """Returns whether it differs between equal runs, or has a name that other such things have in each run."""
+        if (mismatch.kind, mismatch.path) in self.search.unsteady:
+            return True
+        paths = {path for kind, path in self.search.unsteady if kind == mismatch.kind}
+        if mismatch.kind == "log":
+            logged = {key for entry in twin.outcome.log for key in entry}
+            return mismatch.path not in logged and not paths <= logged
+        return mismatch.kind == "file" and shape_of(mismatch.path) in map(shape_of, paths)

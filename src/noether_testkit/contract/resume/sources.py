@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
+from typing import Any
 
 from noether_testkit.contract.bench import Bench
 from noether_testkit.contract.check import NotApplicable
@@ -13,9 +14,11 @@ from noether_testkit.contract.harness import Outcome
 from noether_testkit.contract.hooks import is_overridden
 from noether_testkit.contract.locate import in_words, place_of, place_of_error
 from noether_testkit.contract.ordinary import LONGEST
+from noether_testkit.contract.resume.compared import mismatches, unsteady_between
 from noether_testkit.contract.resume.draws import Draws
-from noether_testkit.contract.resume.experiment import Mismatch, Session, mismatches, twin_of, unsteady_between
-from noether_testkit.contract.resume.files import contents, of_the_kit
+from noether_testkit.contract.resume.experiment import twin_of
+from noether_testkit.contract.resume.files import WRITTEN, Lines, contents, of_the_kit
+from noether_testkit.contract.resume.mismatch import Mismatch, Session
 from noether_testkit.contract.resume.restoring import Restoring
 from noether_testkit.contract.resume.trial import Space, Trial
 from noether_testkit.plan import Checkpoint, Stop, TrainingPlan
@@ -34,6 +37,7 @@ class OtherSource:
     """A resume that depends on what else is on disk."""
 
     kind: Source
+    update: int
     mismatch: Mismatch
     beside: str
     location: str | None
@@ -80,7 +84,13 @@ def other_source(bench: Bench, space: Space) -> OtherSource | None:
         mismatch = _first_difference(bench, space, trial, clean, resume, files=kind is not Source.OWN_FOLDER)
         died_of_its_tables = kind is Source.OWN_FOLDER and mismatch is not None and mismatch.error is not None
         if mismatch is not None and not died_of_its_tables:
-            return OtherSource(kind=kind, mismatch=mismatch, beside=beside, location=_place_of_resume(bench))
+            return OtherSource(
+                kind=kind,
+                update=first.after_update,
+                mismatch=mismatch,
+                beside=beside,
+                location=_place_of_resume(bench),
+            )
     return None
 
 
@@ -92,6 +102,7 @@ def _needs_its_own_folder(bench: Bench, space: Space, trial: Trial, clean: Outco
     (died,) = mismatches(_bare(in_place), _bare(clean), trial.stops[0].after_update)
     return OtherSource(
         kind=Source.OWN_FOLDER,
+        update=trial.stops[0].after_update,
         mismatch=died,
         beside="although resumption_paths leads to its files, and it goes through in the folder of the old run",
         location=_place_of_resume(bench),
@@ -116,18 +127,19 @@ def missing_files(bench: Bench, space: Space) -> MissingFiles | str | None:
     first = _stopped(bench, space, trial, trial.stops[0])
     if not list(_own_files(first)):
         return None
-    whole = _resumed(bench, space, trial, first)
+    usual, restoring = Restoring(), Restoring()
+    whole = _resumed(bench, space, trial, first, restoring=usual)
+    if whole.error is not None:
+        return f"It cannot be resumed with its files, either: {in_words(whole.error)}."
     stopped = _stopped(bench, space, trial, trial.stops[0])
     deleted = list(_delete_files(stopped))
-    if whole.error is not None:
-        return None
-    restoring = Restoring()
     bare = _resumed(bench, space, trial, stopped, restoring=restoring)
     name = deleted[0] if len(deleted) == 1 else f"{deleted[0]} and {len(deleted) - 1} more"
     if bare.error is not None:
-        return _as_error(bench, bare, name)
-    if restoring.warning is not None:
-        return f"Without its files it starts afresh, with a warning: {restoring.warning}"
+        return _of_error(bench, bare.error, name)
+    warning = restoring.warning_beyond((*usual.told, *twin_of(bench, space, trial).warned))
+    if warning is not None:
+        return f"Without its files it starts afresh, with a warning: {warning}"
     mismatch = _first_difference(bench, space, trial, whole, lambda: bare, files=True)
     if mismatch is None:
         return "It resumes without its files as with them."
@@ -135,9 +147,7 @@ def missing_files(bench: Bench, space: Space) -> MissingFiles | str | None:
     return MissingFiles(file=name, what=what, location=place_of(type(bench.built)))
 
 
-def _as_error(bench: Bench, outcome: Outcome, name: str) -> MissingFiles | str:
-    error = outcome.error
-    assert error is not None  # noqa: S101 - the caller has looked
+def _of_error(bench: Bench, error: BaseException, name: str) -> MissingFiles | str:
     if bench.refuses(error) or isinstance(error, OSError):
         return f"Without its files it refuses to be resumed: {in_words(error)}."
     return MissingFiles(file=name, what=f"the resume died of {in_words(error)}", location=place_of_error(error))
@@ -209,7 +219,7 @@ def _first_difference(
     """Returns what differs for sure; files count only where both runs have the same ones to begin with."""
 
     def session(outcome: Outcome) -> Session:
-        return Session(outcome=outcome, files=contents(outcome) if files else {})
+        return Session(outcome=outcome, files=_without_texts(outcome) if files else {})
 
     resumed = resume()
     if resumed.error is not None and bench.refuses(resumed.error):
@@ -219,7 +229,19 @@ def _first_difference(
         return None
     again = _resumed(bench, space, trial, _stopped(bench, space, trial, trial.stops[0]))
     unsteady = unsteady_between(session(clean), session(again))
-    return next((each for each in found if (each.kind, each.path) not in unsteady), None)
+    steady = [each for each in found if (each.kind, each.path) not in unsteady]
+    return min(steady, key=_is_of_numbers, default=None)
+
+
+def _is_of_numbers(mismatch: Mismatch) -> bool:
+    """Returns whether a mismatch shows rows of numbers, which tell less than a single value or a missing file."""
+    return mismatch.twin.endswith("…") or mismatch.resumed.endswith("…")
+
+
+def _without_texts(outcome: Outcome) -> dict[str, Any]:
+    """Returns what is in the files; of texts only that they are there: what is in tables is said elsewhere."""
+    found = contents(outcome)
+    return {name: WRITTEN if isinstance(each, Lines) and each.number is None else each for name, each in found.items()}
 
 
 def _bare(outcome: Outcome) -> Session:

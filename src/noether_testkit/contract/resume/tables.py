@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from noether_testkit.contract.bench import Bench
 from noether_testkit.contract.check import NotApplicable
 from noether_testkit.contract.locate import in_words, place_of, place_of_error
 from noether_testkit.contract.resume.draws import Draws
-from noether_testkit.contract.resume.experiment import twin_of
+from noether_testkit.contract.resume.experiment import second_twin_of, twin_of
 from noether_testkit.contract.resume.files import tables
 from noether_testkit.contract.resume.trial import Space, Trial
 from noether_testkit.plan import Stop
@@ -30,35 +31,64 @@ class ChangedTable:
     location: str | None
 
 
+LOST = 2
+"""Updates that are trained again after a real crash."""
+
+
 def changed_tables(bench: Bench, space: Space) -> ChangedTable | str | None:
-    """Stops a run, goes on in its folder, and returns the first text file with other rows.
+    """Stops runs, goes on in their folders, and returns the first text file or JSON list with other rows.
 
     Returns:
-        What is wrong, or in words how the callback refused to go on there, or `None`.
+        What is wrong; or in words how the callback refused to go on there, or what a crash some updates after the
+        checkpoint does to its rows; or `None`.
     """
-    plan = next((trial.plan for trial in Draws(space=space).laid_out()), None)
-    places = [] if plan is None else space.boundaries(plan, None)
-    if plan is None or not places:
+    trials = list(_trials(space))
+    if not trials:
         raise NotApplicable("There is no place at which a run could be stopped.")
-    stop = Stop(after_update=places[len(places) // 2], kind="crash")
-    trial = Trial(plan=plan, stops=(stop,), in_place=True)
-    subject = space.subject_of(trial)
-    whole = twin_of(bench, space, trial).tables
-    if not whole:
-        raise NotApplicable("It writes no text file below the run folder.")
-    stopped = bench.train(replace(plan, stop=stop, checkpoint_after=(stop.after_update,)), subject=subject)
+    if not any(twin_of(bench, space, trial).tables for trial in trials):
+        raise NotApplicable("It writes no table below the run folder: no text file, and no list as JSON.")
+    for trial in trials:
+        found = _changed(bench, space, trial)
+        if found is not None:
+            return found
+    return _after_a_crash(bench, space, trials[0])
+
+
+def _trials(space: Space) -> Iterator[Trial]:
+    """Yields a trial for each course of the metrics."""
+    for laid_out in {trial.course: trial for trial in Draws(space=space).laid_out() if len(trial.stops) == 1}.values():
+        places = space.boundaries(laid_out.plan, None)
+        stop = Stop(after_update=places[len(places) // 2], kind="crash")
+        yield replace(laid_out, stops=(stop,), in_place=True)
+
+
+def _after_a_crash(bench: Bench, space: Space, trial: Trial) -> str | None:
+    """Returns what becomes of the rows of updates that are trained again, which is no fault but worth to know."""
+    lossy = replace(trial, lost=min(LOST, trial.plan.total_updates - 1 - trial.stops[0].after_update))
+    found = _changed(bench, space, lossy) if lossy.lost else None
+    if not isinstance(found, ChangedTable):
+        return found
+    again = "such rows can be dropped in before_training, by self.trainer.start_checkpoint"
+    return f"{str(lossy).capitalize()}, resumed in the same folder: {found.what}; {again}."
+
+
+def _changed(bench: Bench, space: Space, trial: Trial) -> ChangedTable | str | None:
+    (stop,), plan, subject = trial.stops, trial.plan, space.subject_of(trial)
+    ends = replace(stop, after_update=stop.after_update + trial.lost)
+    stopped = bench.train(replace(plan, stop=ends, checkpoint_after=(stop.after_update,)), subject=subject)
     checkpoint = stopped.checkpoints.get(stop.after_update)
-    if checkpoint is None:
+    whole = twin_of(bench, space, trial).tables
+    if checkpoint is None or not whole:
         return None
     outcome = bench.train(plan.resumed(checkpoint, in_place=True), subject=subject)
     if outcome.error is not None:
         return _of_error(bench, trial, outcome.error)
     resumed = tables(outcome)
-    again = tables(bench.train(plan, subject=subject))
     for file, rows in whole.items():
-        unsteady = rows != again.get(file)
         new = [row for other in resumed if other not in whole for row in _without_header(resumed[other], rows)]
-        what = _told(rows, [*resumed.get(file, []), *new], by_number=unsteady)
+        mine = [*resumed.get(file, []), *new]
+        unsteady = rows != mine and rows != second_twin_of(bench, space, trial).tables.get(file)
+        what = _told(rows, mine, by_number=unsteady)
         if what is not None:
             return ChangedTable(trial=trial, what=f"{file} {what}", location=place_of(type(bench.built)))
     return None

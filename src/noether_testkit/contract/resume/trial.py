@@ -67,7 +67,9 @@ class Trial:
         return ", ".join([*parts, *(self._stop_in_words(stop) for stop in self.stops)])
 
     def _stop_in_words(self, stop: Stop) -> str:
-        how = {"signal": "stopped by a signal", "early-stop": "stopped early", "crash": "killed"}[stop.kind]
+        how = {"signal": "stopped by a signal", "early-stop": "stopped by another callback", "crash": "killed"}[
+            stop.kind
+        ]
         lost = f", {_count(self.lost, 'update')} after its checkpoint" if self.lost else ""
         return f"{how} after update {stop.after_update}{lost}"
 
