@@ -79,8 +79,11 @@ def explains_a_foreign_state(bench: Bench) -> str | None:
 
 
 def _most_different(states: list[Any], own: Any) -> Any:
-    """Returns the state with the most other values, for what a failed load has set already to be seen."""
-    return max(states, key=lambda state: len(differences(own, state)))
+    """Returns the state with the most other values, for what a failed load has set already to be seen.
+
+    A late one rather than an early one, which is much like that of a callback that was emptied or just built.
+    """
+    return max(reversed(states), key=lambda state: len(differences(own, state)))
 
 
 def _variants(keys: list[str]) -> list[_Variant]:
