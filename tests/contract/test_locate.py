@@ -11,7 +11,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from noether_testkit.contract.locate import entered, in_words, is_refusal, place_of, place_of_error, short_path, steady
+from noether_testkit.contract.locate import (
+    capitalised,
+    entered,
+    in_words,
+    is_refusal,
+    place_of,
+    place_of_error,
+    short_path,
+    steady,
+)
 
 
 class Callback:
@@ -171,3 +180,9 @@ def test_paths_are_short_below_the_working_folder(tmp_path: Path, monkeypatch: p
     monkeypatch.chdir(tmp_path)
     assert short_path(str(tmp_path / "package/module.py")) == "package/module.py"
     assert short_path("/elsewhere/module.py") == "/elsewhere/module.py"
+
+
+def test_a_sentence_begins_with_a_capital_unless_it_begins_with_a_name() -> None:
+    """A phrase is capitalised; the name of a hook stays as it is written."""
+    assert capitalised("the constructor") == "The constructor"
+    assert capitalised("before_training (update 0)") == "before_training (update 0)"

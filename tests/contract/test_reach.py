@@ -68,7 +68,7 @@ def test_weights_are_known_by_their_memory() -> None:
 
 def test_effects_are_told_in_words(tmp_path: Path) -> None:
     """A file, a draw; nothing for what is read or put back."""
-    with outside_effects(tmp_path) as seen:
+    with outside_effects(tmp_path, object) as seen:
         torch.save({}, tmp_path / "a.pt")
         torch.rand(1)
         torch.nn.Linear(2, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import random
@@ -35,6 +36,29 @@ from noether_testkit.core.callbacks import CallbackBase, PeriodicCallback
 from noether_testkit.core.schemas.callbacks import CallBackBaseConfig
 from noether_testkit.errors import SubjectError, UnknownNameError, UsageError
 
+KINDS = (
+    "tests.contract.broken_callbacks:RenamesKeysOnLoad",
+    "tests.contract.broken_callbacks:LeavesTrainMode",
+    "tests.defects.fits_hook_signatures:LogsTheMeanOfADataSet",
+    "tests.defects.constructs_without_side_effects:DrawsWhenBuilt",
+    "tests.defects.evaluates_without_changing_training:DecidesInEvaluations",
+    "tests.defects.explains_a_foreign_state:StopsWithAnyState",
+    "tests.defects.hands_out_a_snapshot:HandsOutCopies",
+)
+"""Plain and periodic callbacks, one with a data iterator; such as have files, tensors, decisions or faults."""
+JUDGE_ALL = """
+import json, sys
+from importlib import import_module
+from noether_testkit import Subject, check_callback
+reports = {}
+for name in sys.argv[1:]:
+    module, _, cls = name.partition(":")
+    callback = getattr(import_module(module), cls)
+    marks = getattr(callback, "defect_marks", ())
+    subject = Subject(callback, **(dict(marks[0].fields) if marks else {"declares": {"writes-weights", "notifies"}}))
+    reports[name] = check_callback(subject).to_dict()
+print(json.dumps(reports))
+"""
 NAMES = [check.name for check in CHECKS]
 MODES = "leaves-modes-untouched"
 
@@ -195,24 +219,19 @@ def test_a_subject_does_not_change_the_next_one() -> None:
 
 
 def test_records_are_the_same_in_another_process() -> None:
-    """Hash seeds and addresses leave no trace in a record."""
-    code = (
-        "import json; from dataclasses import asdict; from noether_testkit import check_callback;"
-        "from tests.contract.broken_callbacks import RenamesKeysOnLoad as C;"
-        "r = check_callback(C, declares={'writes-weights', 'uses-gradients', 'notifies'});"
-        "print(json.dumps([asdict(x) for x in r.results]))"
-    )
-    runs = [
-        subprocess.run(
-            [sys.executable, "-c", code],
-            capture_output=True,
-            check=True,
+    """Hash seeds, addresses and what was judged before leave no trace in a report of the whole contract."""
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", JUDGE_ALL, *order],
+            stdout=subprocess.PIPE,
             text=True,
             env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(Path.cwd())},
-        ).stdout
-        for seed in ("1", "2")
+        )
+        for seed, order in (("1", KINDS), ("2", KINDS[::-1]))
     ]
-    assert runs[0] == runs[1]
+    first, second = (json.loads(process.communicate()[0]) for process in processes)
+    assert all(first[name]["planned"] == len(CHECKS) for name in KINDS)
+    assert {name: first[name] for name in KINDS if first[name] != second[name]} == {}
 
 
 def test_the_process_is_as_before(capfd: pytest.CaptureFixture[str]) -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import io
+import os
 import random
 import socket
+import tempfile
 import threading
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -94,6 +98,28 @@ class InitialisesTheHeadWhenBuilt(CallbackBase):
         super().__init__(**kwargs)
         with torch.no_grad():
             self.model.net.head.bias.zero_()
+
+
+@guilty(CHECK)
+class TriesItsStoreWhenBuilt(CallbackBase):
+    """Saves a tensor beside the runs, to see whether it could, and takes it away again."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        file = Path(tempfile.gettempdir()) / f"store-{os.getpid()}.pt"
+        torch.save(torch.zeros(1), file)
+        file.unlink()
+
+
+@innocent(CHECK)
+class WeighsAnEntryWhenBuilt(CallbackBase):
+    """Saves a tensor into memory, to know how large an entry will be."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        buffer = io.BytesIO()
+        torch.save(torch.zeros(1), buffer)
+        self.entry_bytes = buffer.tell()
 
 
 @innocent(CHECK)

@@ -96,6 +96,54 @@ class LeavesRoundedWeights(PeriodicCallback):
         self.writer.add_scalar("rounded/norm", sum(weight.detach().norm() for weight in self.model.parameters()))
 
 
+class KeepsTheSmallest(PeriodicCallback):
+    """Keeps the smallest value of a metric, over a resume, too."""
+
+    def __init__(self, callback_config: CallBackBaseConfig, **kwargs: Any) -> None:
+        super().__init__(callback_config, **kwargs)
+        self.smallest = float("inf")
+
+    def keep(self) -> None:
+        """Tells the tracker when the value is a new smallest."""
+        value = self.writer.log_cache["mse"]
+        if value < self.smallest:
+            self.smallest = value
+            self.tracker.set_summary(f"{self.checkpoint_key}/smallest", value)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"smallest": self.smallest}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.smallest = state_dict["smallest"]
+
+
+@guilty(CHECK)
+class DecidesInEvaluations(KeepsTheSmallest):
+    """Calls a value that was only evaluated the best of the training."""
+
+    def periodic_callback(self, **_: Any) -> None:
+        self.keep()
+
+
+@innocent(CHECK)
+class DecidesInTrainingOnly(KeepsTheSmallest):
+    """Reports what is evaluated under a key of its own."""
+
+    def periodic_callback(self, *, interval_type: str, **_: Any) -> None:
+        if interval_type == "eval":
+            self.tracker.set_summary("evaluated/mse", self.writer.log_cache["mse"])
+        else:
+            self.keep()
+
+
+@innocent(CHECK)
+class ReportsTheLatestValue(PeriodicCallback):
+    """Tells the tracker each value, in training and in evaluations, under one key: a report, and no decision."""
+
+    def periodic_callback(self, **_: Any) -> None:
+        self.tracker.update_summary({"latest/mse": self.writer.log_cache["mse"]})
+
+
 @innocent(CHECK, config={"every_n_updates": 2})
 class SavesABestInTrainingOnly(PeriodicCallback):
     """Asks for the interval before it saves."""

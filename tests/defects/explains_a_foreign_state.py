@@ -123,6 +123,48 @@ class EmptiesItselfBeforeItFails(PeriodicCallback):
         self.history.extend(state_dict["history"])
 
 
+@guilty(CHECK)
+class MixesTwoStatesBeforeItFails(PeriodicCallback):
+    """Divides its own total by the turns of another state when the mean of that is missing."""
+
+    def __init__(self, callback_config: CallBackBaseConfig, **kwargs: Any) -> None:
+        super().__init__(callback_config, **kwargs)
+        self.total = 0.0
+        self.turns = 0
+
+    def periodic_callback(self, **_: Any) -> None:
+        self.total += self.writer.log_cache["mse"]
+        self.turns += 1
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"mean": self.total / max(1, self.turns), "turns": self.turns}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.turns = state_dict["turns"]
+        self.total = state_dict["mean"] * self.turns
+
+
+@innocent(CHECK)
+class ReadsAllBeforeItSets(PeriodicCallback):
+    """Reads both entries before it sets one: a load that fails has changed nothing."""
+
+    def __init__(self, callback_config: CallBackBaseConfig, **kwargs: Any) -> None:
+        super().__init__(callback_config, **kwargs)
+        self.total = 0.0
+        self.turns = 0
+
+    def periodic_callback(self, **_: Any) -> None:
+        self.total += self.writer.log_cache["mse"]
+        self.turns += 1
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"mean": self.total / max(1, self.turns), "turns": self.turns}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        mean, turns = state_dict["mean"], state_dict["turns"]
+        self.total, self.turns = mean * turns, turns
+
+
 @innocent(CHECK)
 class ReadsEntriesByName(PeriodicCallback):
     """Reads each entry by its name; a missing one is named by the error."""

@@ -87,7 +87,7 @@ class MultipliesByALoadedMatrix(PeriodicCallback):
 
     def __init__(self, callback_config: CallBackBaseConfig, **kwargs: Any) -> None:
         super().__init__(callback_config, **kwargs)
-        self.matrix = torch.eye(4)
+        self.matrix = torch.eye(4).to(self.weights())
 
     def weights(self) -> torch.Tensor:
         return torch.cat([value.detach().flatten() for value in self.model.parameters()])[:4]
@@ -257,3 +257,42 @@ class RefusesAnotherDtype(PeriodicCallback):
         if state_dict["average"].dtype != torch.float32:
             raise ValueError("The average was saved in another precision; resume with precision float32.")
         self.average = state_dict["average"]
+
+
+@innocent(CHECK)
+class SumsInDoublePrecision(PeriodicCallback):
+    """Keeps its moments in float64 whatever the weights are; they are saved and come back so."""
+
+    def __init__(self, callback_config: CallBackBaseConfig, **kwargs: Any) -> None:
+        super().__init__(callback_config, **kwargs)
+        self.moments = torch.eye(2, dtype=torch.float64)
+
+    def periodic_callback(self, **_: Any) -> None:
+        values = torch.tensor([self.writer.log_cache["mse"], 1.0], dtype=torch.float64)
+        self.moments = self.moments + torch.outer(values, values)
+        self.writer.add_scalar(f"{self.checkpoint_key}/determinant", torch.linalg.det(self.moments).item())
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"moments": self.moments.clone()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.moments = state_dict["moments"].clone()
+
+
+@innocent(CHECK)
+class ReadsItsEdgesAsAnArray(PeriodicCallback):
+    """Has edges of bins in its state, in float32 for life, and reads them with NumPy."""
+
+    def __init__(self, callback_config: CallBackBaseConfig, **kwargs: Any) -> None:
+        super().__init__(callback_config, **kwargs)
+        self.edges = torch.linspace(0, 1, 5)
+
+    def periodic_callback(self, **_: Any) -> None:
+        bin_of_the_loss = int(self.edges.numpy().searchsorted(self.writer.log_cache["mse"]))
+        self.writer.add_scalar(f"{self.checkpoint_key}/bin", bin_of_the_loss)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"edges": self.edges.clone()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.edges = state_dict["edges"].cpu()

@@ -122,6 +122,28 @@ class ForgetsItsTensor(PeriodicCallback):
         self.turns = state_dict["turns"]
 
 
+@guilty(CHECK)
+class ForgetsItsRestarts(PeriodicCallback):
+    """Counts what it has restarted, under names in which there are a start and a time."""
+
+    def __init__(self, callback_config: CallBackBaseConfig, **kwargs: Any) -> None:
+        super().__init__(callback_config, **kwargs)
+        self.turns = 0
+        self.restarts = 0
+        self.best_time_step = 0
+
+    def periodic_callback(self, *, update_counter: UpdateCounter, **_: Any) -> None:
+        self.turns += 1
+        self.restarts += 2
+        self.best_time_step += update_counter.update
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"turns": self.turns}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.turns = state_dict["turns"]
+
+
 @innocent(CHECK)
 class SavesAllThatChanges(PeriodicCallback):
     """Saves the best value, and how long it has waited for a better one."""
@@ -231,3 +253,29 @@ class DerivesWhatItDoesNotSave(PeriodicCallback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.history = list(state_dict["history"])
         self.turns = len(self.history)
+
+
+@innocent(CHECK)
+class KeepsWhatItsNamesCallPassing(PeriodicCallback):
+    """Has attributes whose names say that they belong to the session, or can be made again."""
+
+    def __init__(self, callback_config: CallBackBaseConfig, **kwargs: Any) -> None:
+        super().__init__(callback_config, **kwargs)
+        self.turns = 0
+        self.turns_of_session = 0
+        self.start_turns = 0
+        self.cached_turns = 0
+        self._last_started = 0
+
+    def periodic_callback(self, **_: Any) -> None:
+        self.turns += 1
+        self.turns_of_session += 1
+        self.start_turns += 1
+        self.cached_turns += 1
+        self._last_started += 1
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"turns": self.turns}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.turns = state_dict["turns"]

@@ -71,6 +71,57 @@ class TakesResultsThatItKeepsBack(PeriodicDataIteratorCallback):
         self.writer.add_scalar("test/mean", results.mean())
 
 
+@guilty(CHECK)
+class KeepsItsStateUnderAnotherName(PeriodicCallback):
+    """Hands its state out as callbacks of another framework do, and nobody asks for it."""
+
+    def __init__(self, callback_config: CallBackBaseConfig, **kwargs: Any) -> None:
+        super().__init__(callback_config, **kwargs)
+        self.turns = 0
+
+    def periodic_callback(self, **_: Any) -> None:
+        self.turns += 1
+
+    def get_state(self) -> dict[str, int]:
+        """Returns the state."""
+        return {"turns": self.turns}
+
+
+@innocent(CHECK)
+class SavesItsStateForNotebooks(PeriodicCallback):
+    """Has a public method that writes the state to a file, beside the hook that hands it out."""
+
+    def __init__(self, callback_config: CallBackBaseConfig, **kwargs: Any) -> None:
+        super().__init__(callback_config, **kwargs)
+        self.turns = 0
+
+    def periodic_callback(self, **_: Any) -> None:
+        self.turns += 1
+
+    def save_state(self, path: str) -> None:
+        """Writes the state to a file."""
+        torch.save(self.state_dict(), path)
+
+    def get_state(self) -> dict[str, int]:
+        """Returns the state."""
+        return self.state_dict()
+
+    def state_dict(self) -> dict[str, int]:
+        return {"turns": self.turns}
+
+    def load_state_dict(self, state_dict: dict[str, int]) -> None:
+        self.turns = state_dict["turns"]
+
+
+@innocent(CHECK)
+class SavesItsWeightsForNotebooks(PeriodicCallback):
+    """Has no state, and a public method whose parameters no hook has."""
+
+    def save_state(self, path: str) -> None:
+        """Writes the weights to a file."""
+        torch.save(self.model.state_dict(), path)
+
+
 @innocent(CHECK)
 class CallsItsHelper(PeriodicCallback):
     """Has helpers with such names, and calls them."""

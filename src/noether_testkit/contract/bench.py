@@ -221,6 +221,11 @@ def require_finished(outcome: Outcome) -> None:
         raise unfinished(outcome)
 
 
+def injected() -> BaseException:
+    """Returns the exception of a call that is made to fail."""
+    return RuntimeError("This call fails because the kit makes it fail.")
+
+
 class Enough(TestkitError):  # noqa: N818 - no error: ends a run of which enough was seen
     """Ends a run of which enough was seen."""
 

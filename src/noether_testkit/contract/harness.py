@@ -89,6 +89,7 @@ class Outcome:
         state: A copy of the callback's state after the end of the run; `None` for a run that broke.
         optimizer: A copy of the optimiser's state.
         summary: The summary values that the tracker was given.
+        summarised: How often the callback set a summary value, by hook and key.
         run_folder: The folder of the run.
     """
 
@@ -106,6 +107,7 @@ class Outcome:
     state: Any = None
     optimizer: Any = None
     summary: Mapping[str, Any] = field(default_factory=dict)
+    summarised: Mapping[tuple[str, str], int] = field(default_factory=dict)
     run_folder: Path | None = None
 
     @property

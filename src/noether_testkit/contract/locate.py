@@ -70,7 +70,7 @@ def is_refusal(error: BaseException, callback: Any) -> bool:
     """
     place = _raising_code(error)
     unexplained = isinstance(error, AssertionError) and str(error).startswith("assert ")  # pytest's own words
-    if unexplained or place is None or not _belongs_to(place.co_filename, callback):
+    if unexplained or place is None or not belongs_to(place.co_filename, callback):
         return False
     return isinstance(error, NotImplementedError) or len(str(error).split()) > 1
 
@@ -89,6 +89,12 @@ def in_words(error: BaseException) -> str:
     text = " ".join(str(error).split()).rstrip(".")
     text = text if len(text) <= 300 else f"{text[:300]}…"
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def capitalised(text: str) -> str:
+    """Returns a phrase that begins a sentence; names of hooks stay as they are written."""
+    first = text.partition(" ")[0]
+    return text[:1].upper() + text[1:] if first.isalpha() else text
 
 
 def steady(text: str) -> str:
@@ -140,7 +146,7 @@ def _raising_code(error: BaseException) -> CodeType | None:
     return code if raising else None
 
 
-def _belongs_to(file: str, callback: Any) -> bool:
+def belongs_to(file: str, callback: Any) -> bool:
     """Returns whether a file is the user's: no library's, or in the package of the callback itself."""
     if not _is_own(file):
         return False

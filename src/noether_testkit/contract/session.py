@@ -122,6 +122,7 @@ class Session:
         self._logged_keys: set[str] = set()
         self._nonscalars: list[dict[str, Any]] = []
         self._tracked: list[dict[str, Any]] = []
+        self._summarised: Counter[tuple[str, str]] = Counter()
         self._checkpoints: dict[int, Checkpoint] = {}
         self._saved: dict[int, Any] = {}
         self._series: dict[str, Series] = series_for(subject, silent_keys)
@@ -160,6 +161,7 @@ class Session:
             state=self._final_state() if error is None else None,
             optimizer=_state_of_optimizer(self._rig.model),
             summary=dict(self._rig.summary),
+            summarised=dict(self._summarised),
             run_folder=self._rig.run_folder,
         )
 
@@ -267,6 +269,7 @@ class Session:
         if method in ("log_writer.add_scalar", "log_writer.add_nonscalar"):
             self._logged_keys.add(arguments["key"])
         self._keep(method, arguments)
+        self._summarised.update((self._hook, key) for key in _summary_keys(method, arguments))
         use = (self._hook, method)
         if method.endswith(".flush"):
             return
@@ -298,6 +301,13 @@ def run_id_for(plan: TrainingPlan, folder: Path) -> str:
     if plan.in_place and plan.resume_from is not None:
         return plan.resume_from.run_id
     return f"run-{len(os.listdir(folder))}"  # noqa: PTH208 - a path for each would cost more than an update
+
+
+def _summary_keys(method: str, arguments: Mapping[str, Any]) -> list[str]:
+    """Returns the keys that a call sets in the tracker's summary."""
+    if method == "tracker.set_summary":
+        return [str(arguments["key"])]
+    return [str(key) for key in arguments["data"]] if method == "tracker.update_summary" else []
 
 
 def _state_of_optimizer(model: Any) -> Any:

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from types import CodeType, FunctionType
 from typing import Any
 
-from noether_testkit.contract.hooks import calls_of
+from noether_testkit.contract.hooks import calls_of, is_overridden, why_unbound
 from noether_testkit.fakes.lineage import is_base_class, is_callback_class
 
 HOOKS = (
@@ -45,6 +45,8 @@ _BEFORE = (
 _EPOCHS = ("after_train_epoch", "epoch_end", "end_epoch", "after_val_epoch")
 _BEFORE_EPOCHS = ("before_epoch", "before_train_epoch", "epoch_start", "epoch_begin")
 _EVALUATIONS = ("after_eval", "after_evaluation", "at_evaluation", "on_evaluate", "eval_end", "after_validate")
+_PLAIN_WORDS = {"get_state": "state_dict", "save_state": "state_dict", "set_state": "load_state_dict"}
+"""Names that other frameworks call and people, too: such as `save_state(path)` in a notebook."""
 _FOREIGN: dict[str, str | None] = {
     **dict.fromkeys((*_STARTS, "setup_training", "on_init_end", "on_sanity_check_end"), "before_training"),
     **dict.fromkeys((*_ENDS, "on_exception"), "after_training"),
@@ -53,10 +55,9 @@ _FOREIGN: dict[str, str | None] = {
     **dict.fromkeys(_EPOCHS, "after_epoch"),
     **dict.fromkeys(_BEFORE_EPOCHS, None),
     **dict.fromkeys((*_EVALUATIONS, "validation_end", "test_end"), "at_eval"),
-    **dict.fromkeys(
-        ("on_save_checkpoint", "before_save_checkpoint", "on_save", "get_state", "save_state"), "state_dict"
-    ),
-    **dict.fromkeys(("on_load_checkpoint", "after_load_checkpoint", "on_resume", "set_state"), "load_state_dict"),
+    **dict.fromkeys(("on_save_checkpoint", "before_save_checkpoint", "on_save"), "state_dict"),
+    **dict.fromkeys(("on_load_checkpoint", "after_load_checkpoint", "on_resume"), "load_state_dict"),
+    **_PLAIN_WORDS,
     "__post_init__": "__init__",
 }
 """Names that other frameworks call, and the hook that comes nearest to each, where there is one."""
@@ -87,7 +88,7 @@ def lookalikes(callback: Any) -> Iterator[tuple[str, Any, str | None]]:
     for name, function in own.items():
         is_like, hook = hook_meant_by(name)
         misplaced = name in HOOKS and name not in (*known, "get_children", "checkpoint_key")
-        if (is_like or misplaced) and not _is_of_another_base(callback, name):
+        if (is_like or misplaced) and not _is_of_another_base(callback, name) and not _is_for_people(callback, name):
             suspects[name] = (function, hook)
     if not suspects:
         return
@@ -111,6 +112,14 @@ def _functions(cls: type) -> Iterator[tuple[str, Any]]:
         is_public = not name.startswith("_") or (name == "__post_init__" and not hasattr(cls, "__dataclass_fields__"))
         if is_public and isinstance(function, FunctionType):
             yield name, function
+
+
+def _is_for_people(callback: Any, name: str) -> bool:
+    """Returns whether a plainly named method is no hook: the real one is there, too, or its parameters are others."""
+    hook = _PLAIN_WORDS.get(name)
+    if hook is None:
+        return False
+    return is_overridden(callback, hook) or why_unbound(getattr(callback, name), calls_of(callback)[hook]) is not None
 
 
 def _is_of_another_base(callback: Any, name: str) -> bool:

@@ -9,18 +9,27 @@ import random
 import socket
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import numpy as np
 import torch
 
+from noether_testkit.contract.locate import belongs_to
+
+_Maker = Callable[[Callable[..., Any], list[str]], Callable[..., Any]]
+"""Makes a function that notes its calls in a list from the one that it stands for."""
+
 _WRITING = frozenset("wax+")
+_PYTHON = sysconfig.get_path("stdlib")
+_INSTALLED = (sysconfig.get_path("purelib"), sysconfig.get_path("platlib"))
 _COLLECTIVES = tuple(
     name
     for name in dir(torch.distributed)
@@ -36,28 +45,28 @@ _INITIALISERS = tuple(name for name in dir(torch.nn.init) if name.endswith("_") 
 
 
 @contextmanager
-def outside_effects(folder: Path) -> Iterator[list[str]]:
+def outside_effects(folder: Path, callback: Any) -> Iterator[list[str]]:
     """Notes, in words, each file written, thread or process started, socket opened and random number drawn in a block.
 
     Args:
         folder: Files below it are seen however they were written.
+        callback: The class or factory, to tell what its own code starts from what a library does.
 
     Yields:
         The list; it is complete when the block is over.
     """
     seen: list[str] = []
-    files = _files(folder) | _files(Path.cwd(), deep=False)
+    files = _files(folder)
     states = _generators()
     with ExitStack() as stack:
-        for owner, name, make in _WATCHED:
+        for owner, name, make in (*_WATCHED, *_starters(callback)):
             stack.enter_context(_replaced(owner, name, make(getattr(owner, name), seen)))
         for name in _INITIALISERS:
             stack.enter_context(_replaced(torch.nn.init, name, _without_draws(getattr(torch.nn.init, name))))
         try:
             yield seen
         finally:
-            written = {**_files(folder), **_files(Path.cwd(), deep=False)}
-            new = [path for path, look in written.items() if files.get(path) != look]
+            new = [path for path, look in _files(folder).items() if files.get(path) != look]
             seen += [_wrote(path) for path in new if _wrote(path) not in seen]
             seen += [
                 f"drew from the generator of {name}" for name, state in _generators().items() if state != states[name]
@@ -124,10 +133,19 @@ def _opening_low(original: Callable[..., Any], seen: list[str]) -> Callable[...,
     return call
 
 
-def _starting(kind: str) -> Callable[[Callable[..., Any], list[str]], Callable[..., Any]]:
+def _saving(original: Callable[..., Any], seen: list[str]) -> Callable[..., Any]:
+    def call(obj: Any, f: Any, *args: Any, **kwargs: Any) -> Any:
+        if isinstance(f, str | os.PathLike):
+            _note_file(f, seen)
+        return original(obj, f, *args, **kwargs)
+
+    return call
+
+
+def _starting(kind: str, callback: Any) -> _Maker:
     def make(original: Callable[..., Any], seen: list[str]) -> Callable[..., Any]:
         def call(self: Any, *args: Any, **kwargs: Any) -> Any:
-            if not _is_of_a_library(type(self)):
+            if _is_asked_for_by(callback, sys._getframe(1)):  # noqa: SLF001 - the way to whoever starts it
                 seen.append(f"started a {kind}")
             return original(self, *args, **kwargs)
 
@@ -153,16 +171,20 @@ def _resolving(original: Callable[..., Any], seen: list[str]) -> Callable[..., A
     return call
 
 
-_WATCHED: tuple[tuple[Any, str, Callable[[Callable[..., Any], list[str]], Callable[..., Any]]], ...] = (
+_WATCHED: tuple[tuple[Any, str, _Maker], ...] = (
     (builtins, "open", _opening),
     (io, "open", _opening),
     (os, "open", _opening_low),
-    (threading.Thread, "start", _starting("thread")),
-    (BaseProcess, "start", _starting("process")),
-    (subprocess.Popen, "__init__", _starting("process")),
+    (torch, "save", _saving),
     (socket.socket, "__init__", _socketing),
     (socket, "getaddrinfo", _resolving),
 )
+
+
+def _starters(callback: Any) -> Iterator[tuple[Any, str, _Maker]]:
+    yield threading.Thread, "start", _starting("thread", callback)
+    yield BaseProcess, "start", _starting("process", callback)
+    yield subprocess.Popen, "__init__", _starting("process", callback)
 
 
 def _note_file(path: Any, seen: list[str]) -> None:
@@ -179,16 +201,24 @@ def _wrote(path: Path) -> str:
     return f"wrote the file {path}"
 
 
-def _is_of_a_library(cls: type) -> bool:
-    """Returns whether a kind of thread is a library's own, such as the monitor of a progress bar."""
-    file = getattr(sys.modules.get(cls.__module__), "__file__", None) or ""
-    return "site-packages" in file
+def _is_asked_for_by(callback: Any, caller: FrameType | None) -> bool:
+    """Returns whether the callback's own code starts something, not a library such as the monitor of a progress bar.
+
+    Python's own library is passed over: an executor starts what others ask it for.
+    """
+    while caller is not None and _is_pythons(caller.f_code.co_filename):
+        caller = caller.f_back
+    return caller is not None and belongs_to(caller.f_code.co_filename, callback)
 
 
-def _files(folder: Path, *, deep: bool = True) -> dict[Path, tuple[int, int]]:
+def _is_pythons(file: str) -> bool:
+    return file.startswith(("<frozen ", _PYTHON)) and not file.startswith(_INSTALLED)
+
+
+def _files(folder: Path) -> dict[Path, tuple[int, int]]:
     """Returns size and time of the files in a folder."""
     found: dict[Path, tuple[int, int]] = {}
-    for file in folder.rglob("*") if deep else folder.iterdir():
+    for file in folder.rglob("*"):
         try:
             look = file.stat()
         except OSError:  # gone in the meantime

@@ -49,7 +49,8 @@ class _ConstructorWatch:
     @contextmanager
     def __call__(self, moment: Moment) -> Iterator[None]:
         folder = Path(moment.arguments["trainer"].path_provider.run_output_path)
-        with outside_effects(folder.parent) as self.seen, watching(WeightProbe(moment.model)) as changes:
+        seen = outside_effects(folder.parent, moment.owner)
+        with seen as self.seen, watching(WeightProbe(moment.model)) as changes:
             yield
         self._weights = [f"changed the weights of the model ({change})" for change in changes[:1]]
         raise Enough

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from noether_testkit.contract.check import Check
-from noether_testkit.contract.checks.hooks import evaluation, gradients, options, runs, signatures, stops
+from noether_testkit.contract.checks.hooks import (
+    evaluation,
+    evaluation_effects,
+    gradients,
+    options,
+    runs,
+    signatures,
+    stops,
+)
 
 CHECKS: tuple[Check, ...] = (
     *signatures.CHECKS,
@@ -11,5 +19,6 @@ CHECKS: tuple[Check, ...] = (
     *runs.CHECKS,
     *stops.CHECKS,
     *evaluation.CHECKS,
+    *evaluation_effects.CHECKS,
     *options.CHECKS,
 )

@@ -5,11 +5,12 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterable
 
-from noether_testkit.contract.bench import Bench, require_finished
+from noether_testkit.contract.bench import Bench, injected, require_finished
 from noether_testkit.contract.check import BUILT, Finding, Force, check
 from noether_testkit.contract.graphs import Graph, GraphWatch
 from noether_testkit.contract.harness import Moment
 from noether_testkit.contract.hooks import place_of_hook
+from noether_testkit.contract.locate import capitalised
 from noether_testkit.contract.probes import Change
 from noether_testkit.contract.trials import with_outputs
 from noether_testkit.contract.watched import ModeWatch, watched
@@ -53,7 +54,7 @@ def leaves_grad_mode_alone(bench: Bench) -> None:
         for hook, method, count in uses:
             for nth in {1, count}:
                 watch = ModeWatch()
-                run(watch=watch, hook_faults={(hook, method, nth): _injected})
+                run(watch=watch, hook_faults={(hook, method, nth): injected})
                 _require_same_modes(watch.found, f", after {method} had raised in it")
     require_finished(bench.rehearsal.outcome)
 
@@ -113,7 +114,7 @@ def _require_same_modes(calls: Iterable[tuple[Moment, list[Change]]], condition:
     moment, changes = found
     changed = "; ".join(f"{change.what} was {change.before} before and {change.after} after" for change in changes)
     raise Finding(
-        seen=f"{str(moment).replace('the c', 'The c')} changed a switch of the whole thread{condition}: {changed}.",
+        seen=f"{capitalised(str(moment))} changed a switch of the whole thread{condition}: {changed}.",
         expected="Every switch is as it was when the hook was called.",
         fix="Use the context managers (with torch.no_grad(), torch.enable_grad(), torch.inference_mode(), "
         "torch.autocast(...)): they put the switch back, also when the block raises. Do not call "
@@ -130,10 +131,6 @@ def _how_not_to_record(moment: Moment) -> str:
             f"around the override. {declare}"
         )
     return f"Drop torch.enable_grad() or torch.set_grad_enabled(True) in front of it. {declare}"
-
-
-def _injected() -> BaseException:
-    return RuntimeError("This call fails because the kit makes it fail.")
 
 
 CHECKS = (runs_without_grad, leaves_grad_mode_alone, keeps_no_graph)

@@ -24,9 +24,7 @@ from noether_testkit.contract.tiny import TinyRun, gathers, tiny_runs
 def survives_a_zero_update_run(bench: Bench) -> str | None:
     """Calls the end hooks right after the start hooks, and drops a callback that never ran."""
     _require_quiet_drop(bench)
-    outcome = bench.once(
-        "without updates", lambda: bench.train(replace(bench.plan, epochs=None, samples=None, updates=0))
-    )
+    outcome = _without_updates(bench)
     if outcome.error is None:
         return None
     if bench.rehearsal.outcome.error is not None:
@@ -91,24 +89,23 @@ def completes_an_ordinary_run(bench: Bench) -> None:
     """Trains for two epochs, or longer where the interval needs it."""
     outcome = bench.rehearsal.outcome
     if outcome.error is not None:
-        raise _broken(bench, outcome, "an ordinary run")
+        raise _broken(bench, outcome, outcome.error)
+
+
+def _without_updates(bench: Bench) -> Outcome:
+    """Returns what came of a run without updates, which is done once."""
+    plan = replace(bench.plan, epochs=None, samples=None, updates=0)
+    return bench.once("without updates", lambda: bench.train(plan))
 
 
 def _require_gathered(bench: Bench, run: TinyRun, outcome: Outcome) -> None:
     """A run in which the callback gathered nothing fails as one without updates does, and that check speaks."""
-    empty = bench.once(
-        "without updates", lambda: bench.train(replace(bench.plan, epochs=None, samples=None, updates=0))
-    )
+    empty = _without_updates(bench)
     if empty.error is None or outcome.error is None or place_of_error(empty.error) != place_of_error(outcome.error):
         return
     if not gathers(bench, run):
         reason = f"nothing was gathered in {run.what}, and the run ended with {in_words(empty.error)}"
         raise Unjudged("survives-a-zero-update-run", reason)
-
-
-def _without_updates(bench: Bench) -> Outcome:
-    plan = replace(bench.plan, epochs=None, samples=None, updates=0)
-    return bench.once("without updates", lambda: bench.train(plan))
 
 
 def _require_quiet_drop(bench: Bench) -> None:
@@ -136,10 +133,7 @@ def _require_quiet_drop(bench: Bench) -> None:
         )
 
 
-def _broken(bench: Bench, outcome: Outcome, kind: str) -> Finding:
-    error = outcome.error
-    if error is None:  # pragma: no cover - the callers have looked
-        raise Unjudged("completes-an-ordinary-run", "nothing broke")
+def _broken(bench: Bench, outcome: Outcome, error: BaseException) -> Finding:
     found: HookError | None = next(iter(outcome.failures), None)
     where = f"{found.moment} raised" if found is not None else f"the trainer raised after update {outcome.updates}"
     fix = "Mend the hook. If it asks for data that the default problem lacks (it has x and y), give datasets=."
@@ -154,7 +148,7 @@ def _broken(bench: Bench, outcome: Outcome, kind: str) -> Finding:
             "metrics=, datasets=, model= or companions=. Otherwise mend the hook."
         )
     return Finding(
-        seen=f"In {kind}, {where}: {in_words(error)}.",
+        seen=f"In an ordinary run, {where}: {in_words(error)}.",
         expected=f"The run of {bench.plan.total_updates} updates goes through.",
         fix=fix,
         location=place_of_error(error),

@@ -8,7 +8,7 @@ from noether_testkit.contract.bench import Bench, require_finished
 from noether_testkit.contract.check import BUILT, Finding, Force, check
 from noether_testkit.contract.harness import HookError, Outcome
 from noether_testkit.contract.hooks import PERIODIC_HOOKS
-from noether_testkit.contract.locate import in_words, place_of_error
+from noether_testkit.contract.locate import capitalised, in_words, place_of_error
 from noether_testkit.contract.trials import can_stop, provoking
 from noether_testkit.fakes.lineage import is_early_stop
 
@@ -41,9 +41,8 @@ def _require_in_place(outcome: Outcome, where: str = "") -> None:
     if found is None:
         return
     raise Finding(
-        seen=f"{found.moment}{where} raised {in_words(found.error)}, and the trainer took it for a crash.".replace(
-            "the c", "The c", 1 if str(found.moment).startswith("the c") else 0
-        ),
+        seen=f"{capitalised(str(found.moment))}{where} raised {in_words(found.error)}, and the trainer took it for a "
+        "crash.",
         expected="EarlyStopIteration leaves only after_update, after_epoch and the periodic_callback that these call.",
         fix="Remember the wish to stop, such as self.stop = True, and raise EarlyStopIteration in after_update, which "
         "is called for every update right after the tracking hooks; a periodic_callback does it at its interval.",

@@ -11,10 +11,11 @@ import torch
 from noether_testkit.contract.apart import Devices, OtherDeviceError, Place
 from noether_testkit.contract.bench import Bench
 from noether_testkit.contract.check import Finding, Force, NotApplicable, check
-from noether_testkit.contract.diary import ordinary_diary, resumptions
+from noether_testkit.contract.diary import last_state, ordinary_diary, resumptions
 from noether_testkit.contract.harness import HookError, Moment, Outcome, Watcher
 from noether_testkit.contract.locate import in_words as error_in_words
 from noether_testkit.contract.locate import place_of_error
+from noether_testkit.contract.precision import in_double_precision
 from noether_testkit.contract.stateful import (
     SAVED,
     place_of_method,
@@ -40,7 +41,7 @@ Change = Callable[[torch.Tensor, str], torch.Tensor]
     explained_by=("loads-twice-like-once",),
 )
 def loads_state_from_another_device(bench: Bench) -> str | None:
-    """Resumes with tensors of other dtypes, and with tensors that count as being elsewhere."""
+    """Resumes with tensors of the dtype of another model, and with tensors that count as being elsewhere."""
     require_state(bench)
     if not any(_holds_tensor(entry.state) for entry in ordinary_diary(bench).entries):
         raise NotApplicable("There is no tensor in its state.")
@@ -48,30 +49,46 @@ def loads_state_from_another_device(bench: Bench) -> str | None:
     refusal = next(filter(None, (refusal_to_resume(bench, each) for each in resumptions(bench))), None)
     if refusal is not None:
         return refusal
-    return _judge_dtypes(bench) or _judge_devices(bench)
+    remark = _judge_dtypes(bench)
+    return _judge_devices(bench) or remark
 
 
 def _judge_dtypes(bench: Bench) -> str | None:
+    """Has those tensors come back in another dtype that have the dtype of the weights."""
     checkpoints = bench.train(bench.plan_with_checkpoint).checkpoints
     if not checkpoints:
         return None
+    states: list[Any] = []
+    doubled = bench.train(subject=in_double_precision(bench.subject, bench.plan), watch=last_state(states))
+    if doubled.error is not None:
+        return "It does not train in double precision, so that other dtypes were not tried."
+    followers = _followers(bench, states)
     plan = bench.plan.resumed(next(iter(checkpoints.values())))
-    if bench.train(plan).error is not None:
-        return "The run ends with an error when it is resumed, so that other dtypes were not tried."
+    if not followers or bench.train(plan).error is not None:
+        return None
     for dtype in (torch.float64, torch.bfloat16):
-        found = _error_of(bench.train(plan, watch=_changing(_cast_to(dtype))))
+        found = _error_of(bench.train(plan, watch=_changing(_cast_to(dtype, followers))))
         if found is not None and bench.refuses(found.error):
             return f"It refuses tensors of another dtype: {error_in_words(found.error)}."
         if found is not None:
+            saved = str(dtype).removeprefix("torch.")
             raise Finding(
-                seen=f"When the floating-point tensors of its state came back as {str(dtype).removeprefix('torch.')}, "
-                f"{found.moment} raised {error_in_words(found.error)}.",
+                seen=f"Resumed in float32 from the checkpoint of a model in {saved}, with "
+                f"{', '.join(sorted(followers)[:3])} in {saved}, {found.moment} raised {error_in_words(found.error)}.",
                 expected="It goes on: a loaded tensor is brought to the dtype of what it is used with.",
                 fix="Load into what is there, self.mean.copy_(state_dict['mean']), or convert: "
                 "state_dict['mean'].to(device=…, dtype=…).",
                 location=place_of_error(found.error) or place_of_method(bench, "load_state_dict"),
             )
     return None
+
+
+def _followers(bench: Bench, doubled: list[Any]) -> frozenset[str]:
+    """Returns the paths of the tensors that are float32 in the state, and float64 where the weights are float64."""
+    states = (entry.state for entry in ordinary_diary(bench).entries)
+    single = {path for state in states for path, tensor in _tensors(state) if tensor.dtype == torch.float32}
+    found = {path for state in doubled for path, tensor in _tensors(state) if tensor.dtype == torch.float64}
+    return frozenset(single & found)
 
 
 def _judge_devices(bench: Bench) -> str | None:
@@ -104,11 +121,9 @@ def _error_of(outcome: Outcome) -> HookError | None:
     return next(iter(outcome.hook_errors), None) if outcome.error is not None else None
 
 
-def _cast_to(dtype: torch.dtype) -> Change:
-    def cast(tensor: torch.Tensor, _: str) -> torch.Tensor:
-        if not tensor.is_floating_point():
-            return tensor
-        return tensor.detach().to(torch.float32 if tensor.dtype == dtype else dtype)
+def _cast_to(dtype: torch.dtype, paths: frozenset[str]) -> Change:
+    def cast(tensor: torch.Tensor, path: str) -> torch.Tensor:
+        return tensor.detach().to(dtype) if path in paths else tensor
 
     return cast
 

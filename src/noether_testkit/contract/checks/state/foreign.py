@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from noether_testkit.contract.bench import Bench, unfinished
@@ -62,18 +62,28 @@ def explains_a_foreign_state(bench: Bench) -> str | None:
     refusal = next(filter(None, (refusal_to_resume(bench, each) for each in saved)), None)
     if refusal is not None:
         return refusal
-    checkpoints = bench.train(bench.plan_with_checkpoint).checkpoints
-    if not checkpoints:
+    trained = bench.train(bench.plan_with_checkpoint)
+    if not trained.checkpoints:
         return None
-    plan = bench.plan.resumed(next(iter(checkpoints.values())))
+    update, checkpoint = next(iter(trained.checkpoints.items()))
+    plan = bench.plan.resumed(checkpoint)
     plain = bench.train(plan)
     if plain.error is not None:
         raise unfinished(plain)
-    variants = _variants(list(saved[-1].saved or ()))
-    for variant in variants:
-        _judge(bench, plan, variant)
+    other = _most_different([each.saved for each in saved], trained.saved[update])
+    remarks = [_judge(bench, plan, variant, other) for variant in _variants(list(saved[-1].saved or ()))]
     left_out = len(saved[-1].saved) - _MOST
-    return f"Of its entries, {left_out} were not left out one by one." if left_out > 0 else None
+    not_left_out = f"Of its entries, {left_out} were not left out one by one." if left_out > 0 else None
+    by_half = next(filter(None, remarks), None)
+    return " ".join(filter(None, (by_half, not_left_out))) or None
+
+
+def _most_different(states: list[Any], own: Any) -> Any:
+    """Returns the state with the most other values, for what a failed load has set already to be seen.
+
+    A late one rather than an early one, which is much like that of a callback that was emptied or just built.
+    """
+    return max(reversed(states), key=lambda state: len(differences(own, state)))
 
 
 def _variants(keys: list[str]) -> list[_Variant]:
@@ -96,16 +106,21 @@ def _without(key: str) -> _Variant:
     return _Variant(what=f"without the entry {key!r}", names=(key,), change=lambda state: state.pop(key, None))
 
 
-def _judge(bench: Bench, plan: TrainingPlan, variant: _Variant) -> None:
-    """Resumes a run with a foreign state, and where its load fails, another one in which only the second load does."""
+def _judge(bench: Bench, plan: TrainingPlan, variant: _Variant, other: Any) -> str | None:
+    """Resumes a run with a foreign state, and where its load fails, another one in which only the second load does.
+
+    Returns:
+        That a failed load was done by half, in a sentence.
+    """
     outcome = bench.train(plan, watch=_foreign(variant, from_load=1))
     found = next(iter(outcome.failures), None)
     if found is None:
-        return
+        return None
     if not (bench.refuses(found.error) or _names(found.error, variant.names)):
         raise _unexplained(bench, variant, found)
-    if found.moment.hook == "load_state_dict":
-        _require_unchanged(bench, plan, variant, found)
+    if found.moment.hook != "load_state_dict":
+        return None
+    return _require_unbroken(bench, plan, variant, found, other)
 
 
 def _unexplained(bench: Bench, variant: _Variant, found: HookError) -> Finding:
@@ -120,29 +135,61 @@ def _unexplained(bench: Bench, variant: _Variant, found: HookError) -> Finding:
     )
 
 
-def _require_unchanged(bench: Bench, plan: TrainingPlan, variant: _Variant, found: HookError) -> None:
-    changes: list[Difference] = []
-    bench.train(plan, watch=_foreign(variant, from_load=2, changes=changes, ignore=unsteady_in_runs(bench)))
-    if not changes:
-        return
-    raise Finding(
-        seen=f"A state {variant.what} was loaded after a good one, and the load failed "
-        f"({error_in_words(found.error)}). Before it {changes[0].path} was {changes[0].left}, afterwards "
-        f"{changes[0].right}.{more(changes)}",
-        expected="A load that fails leaves the callback as it was.",
-        fix="Read all entries into local variables first, and set the attributes when nothing can fail any more.",
-        location=place_of_method(bench, "load_state_dict"),
-    )
+def _require_unbroken(bench: Bench, plan: TrainingPlan, variant: _Variant, found: HookError, other: Any) -> str | None:
+    """Loads a good state, and after it a foreign one of another moment."""
+    failed = _FailedLoads(ignore=unsteady_in_runs(bench))
+    bench.train(plan, watch=_foreign(variant, from_load=2, values=other, failed=failed))
+    if failed.broken:
+        first = failed.broken[0]
+        raise Finding(
+            seen=f"A state of another update, {variant.what}, was loaded after a good one, and the load failed "
+            f"({error_in_words(found.error)}). Before it {first.path} was {first.left}, afterwards "
+            f"{first.right}.{more(failed.broken)}",
+            expected="A load that fails leaves the callback as it was.",
+            fix="Read all entries first, and set the attributes when nothing can fail any more: "
+            "self.best, self.waited = state_dict['best'], state_dict['waited'].",
+            location=place_of_method(bench, "load_state_dict"),
+        )
+    if failed.taken:
+        first = failed.taken[0]
+        return (
+            f"A load that failed on a state {variant.what} was done by half: {first.path} was {first.left} before it "
+            f"and {first.right}, as in that state, afterwards. Reading all entries before the first is set avoids this."
+        )
+    return None
 
 
-def _foreign(
-    variant: _Variant,
-    *,
-    from_load: int,
-    changes: list[Difference] | None = None,
-    ignore: frozenset[str] = frozenset(),
-) -> Watcher:
-    """Returns a watcher that makes states foreign from a load on, and notes what a failed load changes."""
+@dataclass(kw_only=True)
+class _FailedLoads:
+    """What loads that failed have changed.
+
+    Attributes:
+        ignore: Paths that are not compared.
+        broken: What is neither as it was, nor as in the state that was to be loaded.
+        taken: What is as in the state that was to be loaded.
+    """
+
+    ignore: frozenset[str]
+    broken: list[Difference] = field(default_factory=list)
+    taken: list[Difference] = field(default_factory=list)
+
+    def compare(self, before: Any, given: Any, after: Any) -> None:
+        """Sorts what is different after a load."""
+        strange = [each.path for each in differences(given, after)]
+        for change in differences(before, after, ignore=self.ignore):
+            is_strange = any(path.startswith(change.path) or change.path.startswith(path) for path in strange)
+            (self.broken if is_strange else self.taken).append(change)
+
+
+def _foreign(variant: _Variant, *, from_load: int, values: Any = None, failed: _FailedLoads | None = None) -> Watcher:
+    """Returns a watcher that makes states foreign from a load on, and notes what a failed load changes.
+
+    Args:
+        variant: The way in which they are foreign.
+        from_load: The first load of them.
+        values: A state with the values to load; those of the checkpoint by default.
+        failed: Takes up what a failed load changes.
+    """
     loads: list[Moment] = []
 
     @contextmanager
@@ -151,16 +198,20 @@ def _foreign(
             yield
             return
         loads.append(moment)
-        if len(loads) < from_load or not isinstance(moment.positional[0], MutableMapping):
+        given = moment.positional[0]
+        if len(loads) < from_load or not isinstance(given, MutableMapping):
             yield
             return
-        variant.change(moment.positional[0])
-        before = None if changes is None else snapshot(moment.callback.state_dict())
+        if isinstance(values, Mapping):
+            given.clear()
+            given.update(snapshot(values))
+        variant.change(given)
+        copy, before = snapshot(given), None if failed is None else snapshot(moment.callback.state_dict())
         try:
             yield
         except Exception:
-            if changes is not None:
-                changes.extend(differences(before, moment.callback.state_dict(), ignore=ignore))
+            if failed is not None:
+                failed.compare(before, copy, moment.callback.state_dict())
             raise
 
     return watch

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -24,7 +23,10 @@ from noether_testkit.plan import Checkpoint, Stop, TrainingPlan
 _BASE = frozenset(
     {"name", "every_n_epochs", "every_n_updates", "every_n_samples", "batch_size", "dataset_key", "total_data_time"}
 )
-_OF_A_SESSION = re.compile(r"session|start|began|begin|since|time|clock|elapsed|cache", re.IGNORECASE)
+_OF_A_SESSION = frozenset(
+    {"session", "start", "began", "begin", "since", "time", "times", "timer", "clock", "elapsed", "cache", "cached"}
+)
+_UNITS = frozenset({"s", "ms", "us", "ns", "sec", "seconds", "at"})
 _MOST = 2
 """Updates from which a run is resumed."""
 
@@ -90,12 +92,18 @@ def _lost(first: _Record, resumed: _Record, update: int, following: int) -> list
         name
         for name, value in first.after[update].items()
         if name not in _BASE
-        and not _OF_A_SESSION.search(name)
+        and not _is_of_a_session(name)
         and not isinstance(value, deque)
         and _differ(first.start.get(name, ABSENT), value)
         and _differ(value, resumed.start.get(name, ABSENT))
         and _differ(first.after[following].get(name, ABSENT), resumed.after[following].get(name, ABSENT))
     ]
+
+
+def _is_of_a_session(name: str) -> bool:
+    """Returns whether the first or the last word of a name, but for units, says that it belongs to a session."""
+    words = [word for word in name.lower().split("_") if word and word not in _UNITS]
+    return bool(words) and (words[0] in _OF_A_SESSION or words[-1] in {*_OF_A_SESSION, "started"})
 
 
 def _finding(bench: Bench, lost: list[str], first: _Record, resumed: _Record, update: int, following: int) -> Finding:
