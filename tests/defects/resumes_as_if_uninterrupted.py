@@ -58,9 +58,9 @@ class LosesItsBest(PeriodicCallback):
         super().__init__(callback_config, **kwargs)
         self.best = float("inf")
 
-    def periodic_callback(self, *, update_counter: UpdateCounter, **_: Any) -> None:
+    def periodic_callback(self, *, interval_type: str, update_counter: UpdateCounter, **_: Any) -> None:
         value = self.writer.log_cache["mse"]
-        if value < self.best:
+        if interval_type != "eval" and value < self.best:
             self.best = value
             self.tracker.set_summary(f"{self.checkpoint_key}/best_update", update_counter.update)
         self.writer.add_scalar("best/mse", self.best)
@@ -551,9 +551,9 @@ class SummarisesItsBest(PeriodicCallback):
         super().__init__(callback_config, **kwargs)
         self.best = float("inf")
 
-    def periodic_callback(self, *, update_counter: UpdateCounter, **_: Any) -> None:
+    def periodic_callback(self, *, interval_type: str, update_counter: UpdateCounter, **_: Any) -> None:
         value = self.writer.log_cache["mse"]
-        if value < self.best:
+        if interval_type != "eval" and value < self.best:
             self.best = value
             self.tracker.set_summary(f"{self.checkpoint_key}/best_update", update_counter.update)
 
