@@ -8,16 +8,18 @@ if TYPE_CHECKING:
     from noether_testkit.api import check_callback
     from noether_testkit.contract import Report, Result, Subject
     from noether_testkit.fakes import FakeRun
-    from noether_testkit.plan import TrainingPlan
+    from noether_testkit.plan import Checkpoint, Stop, TrainingPlan
     from noether_testkit.pytest_contract import CallbackContract, contract_tests
 
 __version__ = "0.1.0"
 
 __all__ = [
     "CallbackContract",
+    "Checkpoint",
     "FakeRun",
     "Report",
     "Result",
+    "Stop",
     "Subject",
     "TrainingPlan",
     "__version__",
@@ -27,9 +29,11 @@ __all__ = [
 
 _HOMES = {
     "CallbackContract": "noether_testkit.pytest_contract",
+    "Checkpoint": "noether_testkit.plan",
     "FakeRun": "noether_testkit.fakes",
     "Report": "noether_testkit.contract",
     "Result": "noether_testkit.contract",
+    "Stop": "noether_testkit.plan",
     "Subject": "noether_testkit.contract",
     "TrainingPlan": "noether_testkit.plan",
     "check_callback": "noether_testkit.api",

@@ -36,7 +36,7 @@ class WritesItsSumAtTheEnd(PeriodicCallback):
         )
 
     def resume_from_checkpoint(self, resumption_paths: Any, model: nn.Module) -> None:
-        name = f"{self.checkpoint_key}_cp={self.trainer.initializer.checkpoint_tag}_model.th"
+        name = f"{self.checkpoint_key}_cp={self.trainer.start_checkpoint}_model.th"
         file = resumption_paths.checkpoint_path / name
         if file.exists():
             self.sum = torch.load(file)["state_dict"]["sum"]
@@ -181,7 +181,7 @@ class WritesItsSumAtEachUpdate(PeriodicCallback):
         self.writer.add_scalar("sum", self.sum)
 
     def resume_from_checkpoint(self, resumption_paths: Any, model: nn.Module) -> None:
-        name = f"{self.checkpoint_key}_cp={self.trainer.initializer.checkpoint_tag}_model.th"
+        name = f"{self.checkpoint_key}_cp={self.trainer.start_checkpoint}_model.th"
         self.sum = torch.load(resumption_paths.checkpoint_path / name)["state_dict"]["sum"]
 
 

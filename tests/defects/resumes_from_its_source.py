@@ -164,20 +164,20 @@ class AveragesOnFromTheLatest(SumsInFiles):
 
 @innocent(CHECK)
 class TakesTheFileOfTheCheckpoint(SumsInFiles):
-    """Reads the file with the tag of the checkpoint."""
-
-    def resume_from_checkpoint(self, resumption_paths: Any, model: nn.Module) -> None:
-        tag = self.trainer.initializer.checkpoint_tag
-        self.load(resumption_paths.checkpoint_path / self.name_of(str(tag)))
-
-
-@innocent(CHECK)
-class TakesTheUpdateOfTheCheckpoint(SumsInFiles):
-    """Makes the name of its file from the counter that the run starts with."""
+    """Reads the file of the update at which the checkpoint was written."""
 
     def resume_from_checkpoint(self, resumption_paths: Any, model: nn.Module) -> None:
         start = self.trainer.start_checkpoint
         self.load(resumption_paths.checkpoint_path / self.name_of(str(start)))
+
+
+@innocent(CHECK)
+class TakesTheTagOfTheCheckpoint(SumsInFiles):
+    """Reads the file with the tag of the checkpoint, as it is written at each update."""
+
+    def resume_from_checkpoint(self, resumption_paths: Any, model: nn.Module) -> None:
+        tag = self.trainer.initializer.checkpoint_tag
+        self.load(resumption_paths.checkpoint_path / self.name_of(str(tag)))
 
 
 @innocent(CHECK)

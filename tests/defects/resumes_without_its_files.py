@@ -39,7 +39,7 @@ class AveragesInFiles(PeriodicCallback):
         self.writer.add_scalar("average", self.average.sum())
 
     def resume_from_checkpoint(self, resumption_paths: Any, model: nn.Module) -> None:
-        name = f"{self.checkpoint_key}_cp={self.trainer.initializer.checkpoint_tag}_model.th"
+        name = f"{self.checkpoint_key}_cp={self.trainer.start_checkpoint}_model.th"
         self.restore(resumption_paths.checkpoint_path / name)
 
     def restore(self, file: Path) -> None:

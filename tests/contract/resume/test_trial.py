@@ -62,7 +62,7 @@ def space(callback: Any, **fields: Any) -> Space:
         ),
         (
             Trial(plan=PLAN, stops=(Stop(after_update=4, kind="crash"),), lost=1),
-            "12 updates, 4 an epoch, killed after update 4, 1 update after its checkpoint",
+            "12 updates, 4 an epoch, killed after update 5, 1 update after its checkpoint",
         ),
     ],
 )

@@ -71,7 +71,7 @@ class Trial:
             stop.kind
         ]
         lost = f", {_count(self.lost, 'update')} after its checkpoint" if self.lost else ""
-        return f"{how} after update {stop.after_update}{lost}"
+        return f"{how} after update {stop.after_update + self.lost}{lost}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -32,8 +32,9 @@ def resumes_from_its_source(bench: Bench) -> str | None:
         seen=f"{_SOURCES[found.kind].format(update=found.update)} {found.mismatch.what} is {found.mismatch.twin} where "
         f"only the files of that checkpoint are there, and {found.mismatch.resumed} {found.beside}.",
         expected="What is restored depends on the checkpoint that was asked for, and on nothing else.",
-        fix="Read below resumption_paths.checkpoint_path, and only files with the tag in "
-        "self.trainer.initializer.checkpoint_tag; not the newest, not `latest`, not those of the new run's own paths.",
+        fix="Read below resumption_paths.checkpoint_path, and only the file of the update at which the checkpoint was "
+        "written, which is str(self.trainer.start_checkpoint) where a run is resumed from `latest`, too; not the "
+        "newest, and not those of the new run's own paths.",
         location=found.location,
     )
 
