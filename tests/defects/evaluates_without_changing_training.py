@@ -117,9 +117,9 @@ class KeepsTheSmallest(PeriodicCallback):
         self.smallest = state_dict["smallest"]
 
 
-@guilty(CHECK)
+@innocent(CHECK)
 class DecidesInEvaluations(KeepsTheSmallest):
-    """Calls a value that was only evaluated the best of the training."""
+    """Calls a value that was only evaluated the best, in the summary of the evaluation run: that is told, no more."""
 
     def periodic_callback(self, **_: Any) -> None:
         self.keep()

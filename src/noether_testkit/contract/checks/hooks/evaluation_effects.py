@@ -31,7 +31,7 @@ _OFTEN = {0: "never", 1: "once"}
     after=BUILT,
     explained_by=("leaves-weights-untouched",),
 )
-def evaluates_without_changing_training(bench: Bench) -> None:
+def evaluates_without_changing_training(bench: Bench) -> str | None:
     """Looks around `at_eval` at what belongs to training: with fresh weights and with a checkpoint."""
     callback = bench.built
     if not is_periodic(callback):
@@ -41,6 +41,7 @@ def evaluates_without_changing_training(bench: Bench) -> None:
     trials = [*provoking(bench.subject)] if saves or rehearsed.summarised or can_stop(callback) else []
     plan = replace(bench.plan, evaluate=True)
     trained = bench.train(bench.plan_with_checkpoint)
+    remark = None
     sources: list[Checkpoint | None] = [None, *trained.checkpoints.values()]
     for source in sources:
         for subject in (bench.subject, *trials):
@@ -49,8 +50,9 @@ def evaluates_without_changing_training(bench: Bench) -> None:
             _require_no_stop(outcome)
             _require_no_save(outcome, watch)
             _require_no_change(bench, watch)
-            _require_no_decision(bench, outcome, watch)
+            remark = remark or _decision(bench, outcome)
     require_finished(rehearsed)
+    return remark
 
 
 class _TrainingWatch:
@@ -130,22 +132,20 @@ def _require_no_change(bench: Bench, watch: _TrainingWatch) -> None:
     )
 
 
-def _require_no_decision(bench: Bench, outcome: Outcome, watch: _TrainingWatch) -> None:
-    """A summary value that training sets depending on values is a decision; one that it always sets is a report."""
+def _decision(bench: Bench, outcome: Outcome) -> str | None:
+    """Tells of a summary value that training sets depending on values; one that it always sets is a report.
+
+    It is a remark: an evaluation run has a summary of its own, and that of the trained run stays as it is.
+    """
     for hook, key in outcome.summarised:
-        if hook != "at_eval" or watch.moment is None:
-            continue
         counts = bench.once("summaries in training", lambda: _summaries(bench)).get(key, {})
-        if len({*counts.values()}) > 1:
+        if hook == "at_eval" and len({*counts.values()}) > 1:
             often = ", ".join(f"{_OFTEN.get(count, f'{count} times')} {when}" for when, count in counts.items())
-            raise Finding(
-                seen=f"In an evaluation run at_eval set {key!r} in the tracker's summary, about which the callback "
-                f"decides in training: it was set {often}.",
-                expected="In an evaluation run nothing is decided about training: no value is called the best.",
-                fix="Ask for the interval before deciding: if interval_type == 'eval': return. Report what was "
-                "evaluated to the log, or under a key of its own.",
-                location=place_of_hook(watch.moment),
+            return (
+                f"In an evaluation run at_eval set {key!r} in the summary of that run, as if it decided about "
+                f"training, where it was set {often}. To keep the two apart: if interval_type == 'eval': return."
             )
+    return None
 
 
 def _summaries(bench: Bench) -> dict[str, dict[str, int]]:
