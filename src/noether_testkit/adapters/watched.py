@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from noether_testkit.adapters.framework import PACKAGE
@@ -118,8 +120,16 @@ def _belongs_to_the_trainer(module: str) -> bool:
 
 
 def _heard(name: str, method: Callable[..., Any], on_use: OnUse) -> Callable[..., Any]:
+    names = _parameters(getattr(method, "__func__", method))
+
     def call(*args: Any, **kwargs: Any) -> Any:
-        on_use(name, {**({"key": args[0]} if args else {}), **kwargs})
+        on_use(name, {**dict(zip(names, args, strict=False)), **kwargs})
         return method(*args, **kwargs)
 
     return call
+
+
+@cache
+def _parameters(function: Any) -> tuple[str, ...]:
+    """Returns the names of a function's parameters, without that of the instance."""
+    return tuple(name for name in inspect.signature(function).parameters if name != "self")

@@ -307,7 +307,7 @@ def _summary_keys(method: str, arguments: Mapping[str, Any]) -> list[str]:
     """Returns the keys that a call sets in the tracker's summary."""
     if method == "tracker.set_summary":
         return [str(arguments["key"])]
-    return [str(key) for key in arguments["data"]] if method == "tracker.update_summary" else []
+    return [str(key) for key in arguments.get("data", ())] if method == "tracker.update_summary" else []
 
 
 def _state_of_optimizer(model: Any) -> Any:
