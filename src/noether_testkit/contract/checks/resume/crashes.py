@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-from noether_testkit.contract.bench import Bench
+from noether_testkit.contract.bench import Bench, injected
 from noether_testkit.contract.check import Finding, Force, check
 from noether_testkit.contract.checks.resume.common import AS_IF, EXPLAINED, SOUND_STATE, SOURCE, sized, space_for
 from noether_testkit.contract.checks.resume.telling import finding_of, remark_of
@@ -55,7 +55,7 @@ def _require_state_after_failure(bench: Bench) -> None:
     for hook, method, _ in bench.rehearsal.outcome.uses:
         if hook not in ("after_update", "after_epoch"):
             continue
-        outcome = bench.train(hook_faults={(hook, method, 1): _injected})
+        outcome = bench.train(hook_faults={(hook, method, 1): injected})
         raised = next((found.error for found in outcome.hook_errors if found.moment.hook == "state_dict"), None)
         if raised is not None:
             raise _state_lost(bench, f"after {method} had failed in {hook}, state_dict raised {in_words(raised)}")
@@ -89,7 +89,3 @@ def _state_lost(bench: Bench, what: str) -> Finding:
         fix="Change attributes only when all that can fail is done, so that they fit together at every moment.",
         location=place_of(type(bench.built)),
     )
-
-
-def _injected() -> BaseException:
-    return RuntimeError("This call fails because the kit makes it fail.")
